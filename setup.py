@@ -61,7 +61,10 @@ class BuildNative(build_ext):
         if self.compiler.compiler_type == "msvc":
             ext.extra_compile_args += ["/std:c11", "/experimental:c11atomics", "/O2"]
         else:
-            ext.extra_compile_args += ["-std=c11", "-O3", "-fvisibility=hidden"]
+            ext.extra_compile_args += ["-std=c11", "-O3", "-fno-strict-aliasing", "-fvisibility=hidden"]
+        if sys.platform.startswith("linux"):  # calls inside a module stay inside it, although the API is exported
+            ext.extra_compile_args += ["-fno-semantic-interposition"]
+            ext.extra_link_args += ["-Wl,-Bsymbolic-functions"]
         if sys.platform == "win32":
             ext.libraries += ["synchronization", "advapi32"]
 

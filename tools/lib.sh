@@ -59,14 +59,37 @@ junit() { # junit WHAT FILE STATUS: adds up what pytest or ctest wrote down
     python3 "$ROOT/tools/junit_summary.py" "$SUITE" "$1" "$2" "$3" >>"$CORESTATE_SUMMARY"
 }
 
+conformance() { # conformance NAME CMAKE-OPTION...: builds csrc in build/NAME and runs its tests
+    local name=$1 dir=$BUILD/$1 results=$BUILD/results/$1.xml status=0
+    shift
+    say "conformance, $name"
+    if ! logged "$name.log" cmake -S csrc -B "$dir" "$@" ||
+        ! logged "$name-build.log" cmake --build "$dir" --parallel "$JOBS"; then
+        record fail "conformance, $name" "does not build" 0 1
+        return 0
+    fi
+    mkdir -p "$BUILD/results"
+    rm -f "$results"
+    ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
+        logged "$name-ctest.log" ctest --test-dir "$dir" --output-on-failure --no-tests=error \
+        --output-junit "$results" || status=$?
+    grep -h -E 'Passed|\*\*\*|tests passed' "$BUILD/log/$name-ctest.log" | sed 's/^/   /' || true
+    junit "conformance, $name" "$results" "$status"
+}
+
 absent() { # absent WHAT: this part of the tree does not exist yet, which is not a skip
     say "$1 is not part of this tree yet"
 }
 
-finish() { # the closing summary of a suite that runs by itself; inside tools/test-all only the exit status
+failed_in() { # failed_in SUITE...: whether a failure is on record for one of them
+    local IFS='|'
+    grep -qP "^fail\t($*)\t" "$CORESTATE_SUMMARY"
+}
+
+finish() { # the summary, when this script began the record; inside another one only the exit status
     if [ "${SUMMARY_OWNER:-}" = $$ ]; then
         "$ROOT/tools/summary" "$CORESTATE_SUMMARY"
     else
-        ! grep -qP "^fail\t$SUITE\t" "$CORESTATE_SUMMARY"
+        ! failed_in "${@:-$SUITE}"
     fi
 }
