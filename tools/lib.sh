@@ -41,7 +41,7 @@ step() { # step WHAT COMMAND...: one thing that passes or fails as a whole
     if "$@"; then
         record pass "$what" "" 1 0
     else
-        record fail "$what" "$*" 0 1
+        record fail "$what" "${*:1:6}" 0 1
     fi
 }
 

@@ -1,0 +1,67 @@
+"""The rules of this tree that no linter knows; prints each breach as ``file:line: what`` and fails if there is one."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MOST_LINES = 600
+SOURCE = {".c", ".h", ".py", ".pyi", ".js", ".mjs", ".ts", ".rs", ".pml", ".md", ".sh", ".toml", ".yml", ""}
+UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+NEED = re.compile(r"""(?:^|&&|if|;)\s*need\s+(?:"[^"]*"|\S+)\s+(?:"[^"]*"|\S+)\s+(?:"([^"]*)"|([\w.+-]+))""")
+
+
+def tree() -> list[Path]:
+    """Every file that is, or is about to be, in the repository."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    return sorted(ROOT / name for name in set(listed.split("\0")) if name and (ROOT / name).is_file())
+
+
+def breaches_of(path: Path) -> list[str]:
+    """What one file breaks."""
+    name = path.relative_to(ROOT).as_posix()
+    if path.suffix not in SOURCE or path.name in ("LICENSE", "package-lock.json", "Cargo.lock"):
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        return [f"{name}:1: not UTF-8"]
+    found = []
+    if len(lines) > MOST_LINES:
+        found.append(f"{name}:{len(lines)}: over {MOST_LINES} lines; one concept a file")
+    for number, text in enumerate(lines, 1):
+        if match := UNFINISHED.search(text):
+            found.append(f"{name}:{number}: {match[0]}; finish it, or file an issue")
+    return found
+
+
+def unlisted_packages(files: list[Path]) -> list[str]:
+    """Packages a script's ``need`` names and tools/debian-packages does not."""
+    lines = (ROOT / "tools/debian-packages").read_text().splitlines()
+    listed = {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
+    found = []
+    for path in files:
+        name = path.relative_to(ROOT).as_posix()
+        if path.suffix not in ("", ".sh") or not name.startswith(("tools/", "tests/", "embedded/", "wasm/", "bench/")):
+            continue
+        for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            named = {package for match in NEED.finditer(text) for package in (match[1] or match[2]).split()}
+            found += [f"{name}:{number}: {package} is not in tools/debian-packages" for package in named - listed]
+    return found
+
+
+def main() -> int:
+    """Check the whole tree."""
+    files = tree()
+    found = [breach for path in files for breach in breaches_of(path)] + unlisted_packages(files)
+    print(*found, sep="\n", end="\n" if found else "")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
