@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST_LINES = 600
 SOURCE = {".c", ".h", ".py", ".pyi", ".js", ".mjs", ".ts", ".rs", ".pml", ".md", ".sh", ".toml", ".yml", ""}
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
-NEED = re.compile(r"""(?:^|&&|if|;)\s*need\s+(?:"[^"]*"|\S+)\s+(?:"[^"]*"|\S+)\s+(?:"([^"]*)"|([\w.+-]+))""")
+NEED = re.compile(r"""(?:^|&&|if|;)\s*need\s+(?:"[^"]*"|\S+)\s+(?:"[^"]*"|\S+)\s+(?:"([^"$]*)"|(\w[\w.+-]*))""")
 
 
 def tree() -> list[Path]:
