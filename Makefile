@@ -48,7 +48,7 @@ test-board: venv-dev ## the core on emulated boards
 test-wasm: venv-dev ## the core in wasm, in node and in a browser
 	@tools/test-wasm
 
-lint: venv-dev ## ruff, mypy, clang-format, clang-tidy, and the rules of the tree
+lint: venv-dev ## ruff, mypy, clang-format, clang-tidy, shellcheck, and the rules of the tree
 	@tools/lint
 
 format: venv-dev ## writes what `make lint` asks of the formatting

@@ -90,6 +90,6 @@ finish() { # the summary, when this script began the record; inside another one 
     if [ "${SUMMARY_OWNER:-}" = $$ ]; then
         "$ROOT/tools/summary" "$CORESTATE_SUMMARY"
     else
-        ! failed_in "${@:-$SUITE}"
+        if failed_in "${@:-$SUITE}"; then return 1; fi
     fi
 }
