@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,7 +96,7 @@ def describe(state: StateManager, network: LeakyIntegrateAndFire) -> dict[str, s
     engine.cortical_area_count = len(AREAS)
     engine.memory_usage = network.memory_bytes
     edges = np.linspace(0, network.neurons, len(AREAS) + 1).astype(int).tolist()
-    areas = {name: slice(start, stop) for name, start, stop in zip(AREAS, edges, edges[1:], strict=False)}
+    areas = {name: slice(*ends) for name, ends in zip(AREAS, pairwise(edges), strict=True)}
     for name, where in areas.items():
         area = state.areas[name]
         area.neuron_count = where.stop - where.start
