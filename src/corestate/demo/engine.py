@@ -14,6 +14,8 @@ from corestate.demo.neurons import LeakyIntegrateAndFire
 if TYPE_CHECKING:
     import threading
 
+    from numpy.typing import NDArray
+
     from corestate import StateManager
 
 __all__ = ["AREAS", "run"]
@@ -22,7 +24,7 @@ __all__ = ["AREAS", "run"]
 AREAS = ("processor", "memory", "disk", "network", "association")
 NOISE = 0.16  # largest random current into a neuron
 GAIN = 0.10  # current into an area whose sense is at 1
-REAP_SECONDS = 0.25
+REAP_BURSTS = 10  # how often the registry is cleared of the dead
 
 
 def run(state: StateManager, stop: threading.Event, *, neurons: int = 4000, frequency: float = 100.0) -> None:
@@ -39,13 +41,11 @@ def run(state: StateManager, stop: threading.Event, *, neurons: int = 4000, freq
     network = LeakyIntegrateAndFire(neurons)
     areas = describe(state, network)
     me = state.agents.register("burst_engine", AgentType.INFRASTRUCTURE, capabilities={"frequency": frequency})
-    sent, received, spikes = (state.counters[name] for name in ("burst_engine.sent", "burst_engine.received", "spikes"))
+    sent, received = state.counters["burst_engine.sent"], state.counters["burst_engine.received"]
     feedback = state.gauges["motor.feedback"]
-    activity = {name: state.gauges[f"activity.{name}"] for name in AREAS}
     current = np.zeros(neurons, np.float32)
     random = np.random.default_rng()
-    period = 1.0 / frequency
-    last_start, next_reap = time.perf_counter(), 0.0
+    period, before = 1.0 / frequency, time.perf_counter()
 
     with state.events.subscribe(["sense"], since=0) as senses:
         engine.burst_state = BurstEngineState.RUNNING
@@ -56,33 +56,21 @@ def run(state: StateManager, stop: threading.Event, *, neurons: int = 4000, freq
                 received.add()
                 for sense, level in event.data.items():
                     current[areas[sense]] = GAIN * level
-            noise = random.random(neurons, np.float32) * NOISE
-            fired = network.step(current + noise + feedback.value)
+            fired = network.step(current + NOISE * random.random(neurons, np.float32) + feedback.value)
 
-            spikes.add(len(fired))
-            burst = engine.add("burst_count", 1)
-            sent.add()  # counted first: a count without its event shows, an event nobody counted would not
-            state.events.publish("burst", {"burst": burst, "fired": len(fired)})
-
-            for name, where in areas.items():
-                share = np.count_nonzero((fired >= where.start) & (fired < where.stop)) / (where.stop - where.start)
-                activity[name].set(0.9 * activity[name].value + 0.1 * share)
-            engine.regular_neuron_util = 100.0 * len(fired) / neurons
-            engine.synapse_util = engine.regular_neuron_util  # every neuron has equally many synapses
-            busy = time.perf_counter() - start
-            engine.fatigue_index = min(100.0, 0.9 * engine.fatigue_index + 10.0 * busy / period)
-            engine.fatigue_active = engine.fatigue_index > 80.0
-            engine.burst_frequency = 0.95 * engine.burst_frequency + 0.05 / max(start - last_start, period / 10)
-            last_start = start
+            sent.add()  # counted first, so that the books are right also if this process is killed in between
+            state.events.publish("burst", {"burst": engine.add("burst_count", 1), "fired": len(fired)})
+            report(state, areas, fired, interval=start - before, busy=time.perf_counter() - start)
+            before = start
 
             state.agents.heartbeat(me)
-            if start >= next_reap:  # an agent whose process was killed leaves the registry here
-                state.agents.reap(older_than=10.0)
-                next_reap = start + REAP_SECONDS
-            stop.wait(max(0.0, period - (time.perf_counter() - start)))
+            if engine.burst_count % REAP_BURSTS == 0:
+                state.agents.reap()  # an agent whose process was killed leaves the registry here
+            stop.wait(max(0.0, start + period - time.perf_counter()))
 
         received.add(len(senses.drain()))
         state.counters["burst_engine.lost"].add(senses.lost)
+    engine.brain_ready = False
     engine.burst_state = BurstEngineState.READY
     state.agents.deregister(me)
 
@@ -104,3 +92,19 @@ def describe(state: StateManager, network: LeakyIntegrateAndFire) -> dict[str, s
         area.outgoing_synapse_count = network.outgoing(where.start, where.stop)
     engine.connectome_state = ConnectomeState.READY
     return areas
+
+
+def report(
+    state: StateManager, areas: dict[str, slice], fired: NDArray[np.intp], *, interval: float, busy: float
+) -> None:
+    """Put one burst's figures into the region, smoothed; ``interval`` and ``busy`` are seconds."""
+    engine = state.engine
+    state.counters["spikes"].add(len(fired))
+    engine.burst_frequency += 0.05 * (1.0 / interval - engine.burst_frequency) if interval > 0 else 0.0
+    engine.fatigue_index = min(100.0, 0.9 * engine.fatigue_index + 10.0 * busy / max(interval, busy))
+    engine.fatigue_active = engine.fatigue_index > 80.0
+    engine.regular_neuron_util = engine.synapse_util = 100.0 * len(fired) / engine.neuron_count
+    edges = np.searchsorted(fired, [where.start for where in areas.values()] + [engine.neuron_count])
+    for name, where, count in zip(areas, areas.values(), np.diff(edges).tolist(), strict=True):
+        activity = state.gauges[f"activity.{name}"]
+        activity.set(0.9 * activity.value + 10.0 * count / (where.stop - where.start))
