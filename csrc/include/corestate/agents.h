@@ -82,7 +82,8 @@ CS_API int cs_agent_find(const cs_region *region, const char *id, uint32_t lengt
 
 /*
  * Read an agent. details (capacity bytes, may be null) receives capabilities, transport and metadata
- * one after the other. Errors: STALE, TOO_BIG (capacity), BUSY (its writer never paused). Lock-free.
+ * one after the other. Errors: STALE, TOO_BIG (capacity), BUSY (its writer never paused), CORRUPT (lengths
+ * that no writer of ours wrote). Lock-free.
  */
 CS_API int cs_agent_get(const cs_region *region, cs_handle handle, cs_agent_info *info, void *details,
                         uint32_t capacity);

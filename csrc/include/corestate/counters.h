@@ -33,6 +33,10 @@ CS_API int cs_counter_get(const cs_region *region, cs_handle handle, uint64_t *v
 /* Set, and wake who waits. Errors: STALE, READ_ONLY, DETACHED. Wait-free. */
 CS_API int cs_counter_set(cs_region *region, cs_handle handle, uint64_t value);
 
+/* Set without waking anybody: who waits sees it at its next look, 50 ms later at most. One plain store.
+ * Errors: STALE, READ_ONLY, DETACHED. Wait-free. */
+CS_API int cs_counter_store(cs_region *region, cs_handle handle, uint64_t value);
+
 /* Add n (which may be negative) and wake who waits; *value, if not null, is the new value.
  * Errors: STALE, READ_ONLY, RANGE (below zero or beyond 64 bits; nothing changed). Wait-free
  * for n >= 0 and values below 2^63, else lock-free. One atomic addition. */
@@ -51,6 +55,7 @@ CS_API int cs_gauge_find(const cs_region *region, const char *name, uint32_t len
 CS_API int cs_gauge_remove(cs_region *region, cs_handle handle);
 CS_API int cs_gauge_get(const cs_region *region, cs_handle handle, double *value);
 CS_API int cs_gauge_set(cs_region *region, cs_handle handle, double value);
+CS_API int cs_gauge_store(cs_region *region, cs_handle handle, double value);
 CS_API int cs_gauge_add(cs_region *region, cs_handle handle, double n, double *value);
 CS_API int cs_gauge_compare_exchange(cs_region *region, cs_handle handle, double *expected, double desired);
 CS_API int cs_gauge_wait(cs_region *region, cs_handle handle, double seen, uint64_t timeout_ns, double *value);

@@ -62,7 +62,8 @@ CS_API int cs_kind_name(const cs_region *region, uint32_t kind, char name[64], u
 /*
  * Publish. *sequence, if not null, is the event's place in the order. When it returns the event is
  * readable by everybody. Errors: INVALID (kind not interned, or built in), TOO_BIG, READ_ONLY,
- * DETACHED. Lock-free; never blocks; no system call when nobody sleeps. About 50 ns.
+ * DETACHED, BUSY (only when the ring's own words have been scribbled on). Lock-free; never blocks; no
+ * system call when nobody sleeps. About 50 ns.
  */
 CS_API int cs_event_publish(cs_region *region, uint32_t kind, uint32_t format, const void *data,
                             uint32_t length, uint64_t *sequence);

@@ -27,13 +27,13 @@ typedef struct cs_config {
     uint32_t gauges;              /* 0 to 2^24 */
     uint32_t locks;               /* 0 to 2^24 */
     uint32_t events;              /* slots of the ring: a power of two, 2 to 2^24 */
-    uint32_t event_bytes;         /* data one event can carry: a multiple of 8, 8 to 32768 */
+    uint32_t event_bytes;         /* data one event can carry: a multiple of 8, 24 to 32768 */
     uint32_t event_kinds;         /* user-defined kinds, 0 to 4096 */
     uint32_t participants;        /* processes attached at once, 1 to 4095 */
     uint32_t agent_details_bytes; /* capabilities, transport and metadata of an agent together:
                                      a multiple of 8, 0 to 65528 */
     uint32_t key_bytes;           /* 16, 32, 48 or 64: names are one byte shorter at most */
-    uint32_t line_bytes;          /* slots are padded to this: 64 on hosts, 8 on boards without a cache */
+    uint32_t line_bytes;          /* slots are padded to this: 8, 16, 32, 64 or 128; 64 on hosts, 8 on boards without a cache */
     uint32_t fcl_window;          /* FCL window size a new area starts with */
 } cs_config;
 

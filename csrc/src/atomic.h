@@ -1,0 +1,196 @@
+/*
+ * atomic.h: the words of a region and the few ways the core touches them.
+ *
+ * Plain names acquire and release; `peek` and `poke` are relaxed; read-modify-writes and the loads and
+ * stores named `_sc` are sequentially consistent. Where 64-bit atomics are missing (thumbv7em) a wide
+ * word goes through the port's critical section, which is right on one core.
+ */
+#ifndef CORESTATE_ATOMIC_H
+#define CORESTATE_ATOMIC_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "corestate/port.h"
+
+/* A test build numbers every store to a region and may end the process at any of them. */
+#ifdef CORESTATE_CRASH_POINTS
+void cs_crash_point(void);
+#define STEP() cs_crash_point()
+#else
+#define STEP() ((void)0)
+#endif
+
+typedef _Atomic uint32_t a32;
+
+#if ATOMIC_LLONG_LOCK_FREE == 2
+#define CS_WIDE 1
+typedef _Atomic uint64_t a64;
+typedef a64 data_word; /* payloads are copied in words of this size */
+typedef uint64_t data_value;
+#else
+#define CS_WIDE 0
+typedef struct a64 {
+    _Alignas(8) volatile uint64_t raw;
+} a64;
+typedef a32 data_word;
+typedef uint32_t data_value;
+#endif
+
+static inline void fence_acquire(void) { atomic_thread_fence(memory_order_acquire); }
+static inline void fence_release(void) { atomic_thread_fence(memory_order_release); }
+
+static inline uint32_t peek32(const a32 *p) { return atomic_load_explicit(p, memory_order_relaxed); }
+static inline uint32_t load32(const a32 *p) { return atomic_load_explicit(p, memory_order_acquire); }
+static inline uint32_t load32_sc(const a32 *p) { return atomic_load_explicit(p, memory_order_seq_cst); }
+static inline void poke32(a32 *p, uint32_t value)
+{
+    STEP();
+    atomic_store_explicit(p, value, memory_order_relaxed);
+}
+static inline void store32(a32 *p, uint32_t value)
+{
+    STEP();
+    atomic_store_explicit(p, value, memory_order_release);
+}
+static inline uint32_t swap32(a32 *p, uint32_t value)
+{
+    STEP();
+    return atomic_exchange_explicit(p, value, memory_order_seq_cst);
+}
+static inline uint32_t add32(a32 *p, uint32_t n)
+{
+    STEP();
+    return atomic_fetch_add_explicit(p, n, memory_order_seq_cst);
+}
+/* On failure *expected is what was found. */
+static inline bool cas32(a32 *p, uint32_t *expected, uint32_t desired)
+{
+    STEP();
+    return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_seq_cst, memory_order_acquire);
+}
+
+#if CS_WIDE
+static inline uint64_t peek64(const a64 *p) { return atomic_load_explicit(p, memory_order_relaxed); }
+static inline uint64_t load64(const a64 *p) { return atomic_load_explicit(p, memory_order_acquire); }
+static inline uint64_t load64_sc(const a64 *p) { return atomic_load_explicit(p, memory_order_seq_cst); }
+static inline void poke64(a64 *p, uint64_t value)
+{
+    STEP();
+    atomic_store_explicit(p, value, memory_order_relaxed);
+}
+static inline void store64(a64 *p, uint64_t value)
+{
+    STEP();
+    atomic_store_explicit(p, value, memory_order_release);
+}
+static inline uint64_t swap64(a64 *p, uint64_t value)
+{
+    STEP();
+    return atomic_exchange_explicit(p, value, memory_order_seq_cst);
+}
+static inline uint64_t add64(a64 *p, uint64_t n)
+{
+    STEP();
+    return atomic_fetch_add_explicit(p, n, memory_order_seq_cst);
+}
+static inline uint64_t add64_relaxed(a64 *p, uint64_t n)
+{
+    STEP();
+    return atomic_fetch_add_explicit(p, n, memory_order_relaxed);
+}
+static inline bool cas64(a64 *p, uint64_t *expected, uint64_t desired)
+{
+    STEP();
+    return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_seq_cst, memory_order_acquire);
+}
+#else
+static inline uint64_t peek64(const a64 *p)
+{
+    uint32_t state = cs_port_enter();
+    uint64_t value = p->raw;
+    cs_port_leave(state);
+    return value;
+}
+static inline uint64_t load64(const a64 *p) { return peek64(p); }
+static inline uint64_t load64_sc(const a64 *p) { return peek64(p); }
+static inline uint64_t swap64(a64 *p, uint64_t value)
+{
+    uint32_t state = cs_port_enter();
+    uint64_t old = p->raw;
+    STEP();
+    p->raw = value;
+    cs_port_leave(state);
+    return old;
+}
+static inline void poke64(a64 *p, uint64_t value) { (void)swap64(p, value); }
+static inline void store64(a64 *p, uint64_t value) { (void)swap64(p, value); }
+static inline uint64_t add64(a64 *p, uint64_t n)
+{
+    uint32_t state = cs_port_enter();
+    uint64_t old = p->raw;
+    STEP();
+    p->raw = old + n;
+    cs_port_leave(state);
+    return old;
+}
+static inline uint64_t add64_relaxed(a64 *p, uint64_t n) { return add64(p, n); }
+static inline bool cas64(a64 *p, uint64_t *expected, uint64_t desired)
+{
+    uint32_t state = cs_port_enter();
+    uint64_t found = p->raw;
+    bool same = found == *expected;
+    if (same) {
+        STEP();
+        p->raw = desired;
+    }
+    cs_port_leave(state);
+    *expected = found;
+    return same;
+}
+#endif
+
+static inline data_value data_peek(const data_word *p) { return atomic_load_explicit(p, memory_order_relaxed); }
+static inline void data_poke(data_word *p, data_value value)
+{
+    STEP();
+    atomic_store_explicit(p, value, memory_order_relaxed);
+}
+
+/* Bytes into a region, word by word; what is left of the last word becomes zero. `to` is 8-byte aligned. */
+static inline void copy_in(void *to, const void *from, uint32_t length)
+{
+    data_word *word = to;
+    const unsigned char *bytes = from;
+    for (; length >= sizeof(data_value); length -= (uint32_t)sizeof(data_value)) {
+        data_value value;
+        memcpy(&value, bytes, sizeof value);
+        data_poke(word++, value);
+        bytes += sizeof value;
+    }
+    if (length) {
+        data_value value = 0;
+        memcpy(&value, bytes, length);
+        data_poke(word, value);
+    }
+}
+
+/* Bytes out of a region, word by word. `from` is 8-byte aligned. */
+static inline void copy_out(void *to, const void *from, uint32_t length)
+{
+    const data_word *word = from;
+    unsigned char *bytes = to;
+    for (; length >= sizeof(data_value); length -= (uint32_t)sizeof(data_value)) {
+        data_value value = data_peek(word++);
+        memcpy(bytes, &value, sizeof value);
+        bytes += sizeof value;
+    }
+    if (length) {
+        data_value value = data_peek(word);
+        memcpy(bytes, &value, length);
+    }
+}
+
+#endif

@@ -1,0 +1,229 @@
+#include "corestate/engine.h"
+
+#include "lane.h"
+#include "number.h"
+#include "sweep.h"
+#include "view.h"
+
+#define COUNT(array) (uint32_t)(sizeof(array) / sizeof *(array))
+
+static const struct {
+    const char *name;
+    uint32_t type;
+} fields[CS_ENGINE_FIELDS] = {
+    [CS_AGENT_COUNT] = {"agent_count", CS_TYPE_U64},
+    [CS_BURST_COUNT] = {"burst_count", CS_TYPE_U64},
+    [CS_BURST_FREQUENCY] = {"burst_frequency", CS_TYPE_F64},
+    [CS_NEURON_COUNT] = {"neuron_count", CS_TYPE_U64},
+    [CS_SYNAPSE_COUNT] = {"synapse_count", CS_TYPE_U64},
+    [CS_CORTICAL_AREA_COUNT] = {"cortical_area_count", CS_TYPE_U64},
+    [CS_MEMORY_USAGE] = {"memory_usage", CS_TYPE_U64},
+    [CS_GENOME_TIMESTAMP] = {"genome_timestamp", CS_TYPE_U64},
+    [CS_FATIGUE_INDEX] = {"fatigue_index", CS_TYPE_PERCENT},
+    [CS_REGULAR_NEURON_UTIL] = {"regular_neuron_util", CS_TYPE_PERCENT},
+    [CS_MEMORY_NEURON_UTIL] = {"memory_neuron_util", CS_TYPE_PERCENT},
+    [CS_SYNAPSE_UTIL] = {"synapse_util", CS_TYPE_PERCENT},
+    [CS_FATIGUE_ACTIVE] = {"fatigue_active", CS_TYPE_BOOL},
+    [CS_HASH_BRAIN_REGIONS] = {"brain_regions_hash", CS_TYPE_U64},
+    [CS_HASH_CORTICAL_AREAS] = {"cortical_areas_hash", CS_TYPE_U64},
+    [CS_HASH_BRAIN_GEOMETRY] = {"brain_geometry_hash", CS_TYPE_U64},
+    [CS_HASH_MORPHOLOGIES] = {"morphologies_hash", CS_TYPE_U64},
+    [CS_HASH_CORTICAL_MAPPINGS] = {"cortical_mappings_hash", CS_TYPE_U64},
+    [CS_HASH_CLASSIFIERS] = {"classifiers_hash", CS_TYPE_U64},
+    [CS_HASH_AGENT_DATA] = {"agent_data_hash", CS_TYPE_U64},
+    [CS_VERSION] = {"version", CS_TYPE_U64},
+    [CS_LAST_MODIFIED] = {"last_modified", CS_TYPE_U64},
+};
+
+static const struct {
+    const char *name;
+    uint32_t max;
+    uint32_t kind;
+} states[CS_STATES] = {
+    [CS_STATE_BURST] = {"burst_state", CS_BURST_DEEP_SLEEP, CS_KIND_BURST_ENGINE_STATE_CHANGED},
+    [CS_STATE_GENOME] = {"genome_state", CS_GENOME_ERROR, CS_KIND_GENOME_STATE_CHANGED},
+    [CS_STATE_CONNECTOME] = {"connectome_state", CS_CONNECTOME_ERROR, CS_KIND_CONNECTOME_STATE_CHANGED},
+    [CS_STATE_BRAIN_READY] = {"brain_ready", 1, CS_KIND_BRAIN_READY_CHANGED},
+    [CS_STATE_FQ_SAMPLER] = {"fq_sampler_state", CS_SERVICE_ERROR, CS_KIND_SERVICE_STATE_CHANGED},
+    [CS_STATE_API] = {"api_state", CS_SERVICE_ERROR, CS_KIND_SERVICE_STATE_CHANGED},
+    [CS_STATE_ZMQ] = {"zmq_state", CS_SERVICE_ERROR, CS_KIND_SERVICE_STATE_CHANGED},
+};
+
+const char *cs_engine_field_name(uint32_t field) { return field < CS_ENGINE_FIELDS ? fields[field].name : 0; }
+uint32_t cs_engine_field_type(uint32_t field) { return field < CS_ENGINE_FIELDS ? fields[field].type : CS_TYPE_NONE; }
+const char *cs_engine_state_name(uint32_t state) { return state < CS_STATES ? states[state].name : 0; }
+uint32_t cs_engine_state_max(uint32_t state) { return state < CS_STATES ? states[state].max : 0; }
+
+/* -- states --------------------------------------------------------------------------------- */
+
+static struct lane *lane_at(const view *v, uint32_t state)
+{
+    struct engine *e = v->engine;
+    return state < COUNT(e->core) ? &e->core[state] : &e->service[state - COUNT(e->core)].lane;
+}
+
+static lane_subject subject_of(uint32_t state)
+{
+    return (lane_subject){.id = state, .table = CS_SECTION_ENGINE, .kind = states[state].kind};
+}
+
+static uint32_t known_value(uint32_t state, uint64_t word)
+{
+    return lane_value(word) <= states[state].max ? lane_value(word) : 0;
+}
+
+uint32_t cs_engine_state(const cs_region *region, uint32_t state)
+{
+    return state < CS_STATES ? known_value(state, load64(&lane_at(const_view_of(region), state)->state)) : 0;
+}
+
+int cs_engine_set_state(cs_region *region, uint32_t state, uint32_t value)
+{
+    view *v = view_of(region);
+    if (state >= CS_STATES || value > states[state].max)
+        return CS_E_INVALID;
+    uint32_t owner;
+    struct lane *lane = lane_at(v, state);
+    lane_subject subject = subject_of(state);
+    int result = writer_of(v, &owner);
+    if (result == CS_OK)
+        result = csi_lane_take(v, lane, owner);
+    if (result != CS_OK)
+        return result;
+    csi_lane_settle(v, lane, &subject);
+    if (lane_value(peek64(&lane->state)) != value)
+        result = csi_lane_change(v, lane, value, &subject);
+    csi_lane_release(lane, owner);
+    return result;
+}
+
+void csi_engine_sweep(view *v, uint32_t seat)
+{
+    for (uint32_t state = 0; state < CS_STATES; state++) {
+        struct lane *lane = lane_at(v, state);
+        uint32_t owner;
+        if (!left_by(v, load32(&lane->claim) & CLAIM_OWNER, seat) || writer_of(v, &owner) != CS_OK ||
+            csi_lane_take(v, lane, owner) != CS_OK)
+            continue;
+        lane_subject subject = subject_of(state);
+        csi_lane_settle(v, lane, &subject);
+        csi_lane_release(lane, owner);
+    }
+}
+
+/* -- numbers -------------------------------------------------------------------------------- */
+
+static a64 *cell_at(const view *v, uint32_t field)
+{
+    struct engine *e = v->engine;
+    switch (field) {
+    case CS_AGENT_COUNT:
+        return &e->agent_count;
+    case CS_VERSION:
+        return &e->version;
+    case CS_LAST_MODIFIED:
+        return &e->last_modified;
+    default:
+        return field < CS_ENGINE_CELLS ? &e->cells[field] : 0;
+    }
+}
+
+const void *cs_engine_cell(const cs_region *region, uint32_t field)
+{
+    return cs_engine_field_name(field) ? cell_at(const_view_of(region), field) : 0;
+}
+
+uint64_t cs_engine_get(const cs_region *region, uint32_t field)
+{
+    const a64 *cell = cell_at(const_view_of(region), field);
+    return cell ? load64(cell) : 0;
+}
+
+double cs_engine_get_f64(const cs_region *region, uint32_t field)
+{
+    uint64_t bits = cs_engine_get(region, field);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+int cs_engine_set(cs_region *region, uint32_t field, uint64_t value)
+{
+    view *v = view_of(region);
+    uint32_t type = field < CS_ENGINE_CELLS ? fields[field].type : CS_TYPE_NONE;
+    if (type != CS_TYPE_U64 && type != CS_TYPE_BOOL)
+        return CS_E_INVALID;
+    if (type == CS_TYPE_BOOL && value > 1)
+        return CS_E_RANGE;
+    int result = may_write(v);
+    if (result != CS_OK)
+        return result;
+    store64(cell_at(v, field), value);
+    touch(v);
+    return CS_OK;
+}
+
+int cs_engine_set_f64(cs_region *region, uint32_t field, double value)
+{
+    view *v = view_of(region);
+    uint32_t type = field < CS_ENGINE_CELLS ? fields[field].type : CS_TYPE_NONE;
+    if (type != CS_TYPE_F64 && type != CS_TYPE_PERCENT)
+        return CS_E_INVALID;
+    if (value != value)
+        return CS_E_NAN;
+    if (value < 0 || (type == CS_TYPE_PERCENT && value > 100))
+        return CS_E_RANGE;
+    int result = may_write(v);
+    if (result != CS_OK)
+        return result;
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    store64(cell_at(v, field), bits);
+    touch(v);
+    return CS_OK;
+}
+
+int cs_engine_add(cs_region *region, uint32_t field, int64_t n, uint64_t *value)
+{
+    view *v = view_of(region);
+    if (field >= CS_ENGINE_CELLS || fields[field].type != CS_TYPE_U64)
+        return CS_E_INVALID;
+    int result = may_write(v);
+    if (result == CS_OK)
+        result = csi_add(cell_at(v, field), n, value);
+    if (result == CS_OK)
+        touch(v);
+    return result;
+}
+
+static void copy_engine(const view *v, cs_engine_snapshot *s)
+{
+    for (uint32_t field = 0; field < CS_ENGINE_FIELDS; field++)
+        s->cells[field] = load64(cell_at(v, field));
+    for (uint32_t state = 0; state < CS_STATES; state++) {
+        uint64_t word = load64(&lane_at(v, state)->state);
+        s->states[state] = known_value(state, word);
+        s->changes[state] = lane_changes(word);
+    }
+}
+
+int cs_engine_read(const cs_region *region, cs_engine_snapshot *snapshot)
+{
+    if (!region || !snapshot)
+        return CS_E_INVALID;
+    const view *v = const_view_of(region);
+    cs_engine_snapshot again;
+    memset(snapshot, 0, sizeof *snapshot);
+    memset(&again, 0, sizeof again);
+    copy_engine(v, snapshot);
+    for (int round = 0; round < 64; round++) {
+        fence_acquire(); /* the first copy came before the second */
+        copy_engine(v, &again);
+        if (memcmp(snapshot, &again, sizeof again) == 0) {
+            snapshot->quiet = 1;
+            return CS_OK;
+        }
+        *snapshot = again;
+    }
+    return CS_OK;
+}

@@ -1,0 +1,97 @@
+#include "corestate/events.h"
+
+#include "ring.h"
+#include "table.h"
+
+static const struct {
+    const char *name;
+    uint32_t kind;
+} built_in[] = {
+    {"burst_engine_state_changed", CS_KIND_BURST_ENGINE_STATE_CHANGED},
+    {"genome_state_changed", CS_KIND_GENOME_STATE_CHANGED},
+    {"connectome_state_changed", CS_KIND_CONNECTOME_STATE_CHANGED},
+    {"service_state_changed", CS_KIND_SERVICE_STATE_CHANGED},
+    {"brain_ready_changed", CS_KIND_BRAIN_READY_CHANGED},
+    {"agent_registered", CS_KIND_AGENT_REGISTERED},
+    {"agent_deregistered", CS_KIND_AGENT_DEREGISTERED},
+    {"agent_status_changed", CS_KIND_AGENT_STATUS_CHANGED},
+    {"lock_inherited", CS_KIND_LOCK_INHERITED},
+    {"area_changed", CS_KIND_AREA_CHANGED},
+};
+#define BUILT_IN (uint32_t)(sizeof built_in / sizeof *built_in)
+
+/* A built-in name gives its kind and needs no room; others are interned. */
+static int kind_named(const cs_region *region, const char *name, uint32_t *length, uint32_t *kind)
+{
+    if (!region || !kind)
+        return CS_E_INVALID;
+    *kind = 0;
+    if (!name)
+        return CS_E_INVALID;
+    uint32_t n = *length;
+    if (n == CS_NUL)
+        for (n = 0; n < 64 && name[n]; n++) {}
+    for (uint32_t i = 0; i < BUILT_IN; i++)
+        if (csi_same(name, n, built_in[i].name))
+            *kind = built_in[i].kind;
+    return *kind ? CS_OK : csi_name(const_view_of(region), name, length);
+}
+
+int cs_kind_open(cs_region *region, const char *name, uint32_t length, uint32_t *kind)
+{
+    static const table_hooks hooks;
+    cs_handle handle;
+    int result = kind_named(region, name, &length, kind);
+    if (result != CS_OK || *kind)
+        return result;
+    result = csi_table_open(view_of(region), TABLE_KINDS, name, length, &hooks, &handle);
+    if (result == CS_OK)
+        *kind = CS_KIND_USER + (uint32_t)handle;
+    return result;
+}
+
+int cs_kind_find(const cs_region *region, const char *name, uint32_t length, uint32_t *kind)
+{
+    cs_handle handle;
+    int result = kind_named(region, name, &length, kind);
+    if (result != CS_OK || *kind)
+        return result;
+    result = csi_table_find(const_view_of(region), TABLE_KINDS, name, length, &handle);
+    if (result == CS_OK)
+        *kind = CS_KIND_USER + (uint32_t)handle;
+    return result;
+}
+
+int cs_kind_name(const cs_region *region, uint32_t kind, char name[64], uint32_t *length)
+{
+    if (!region || !name || !length)
+        return CS_E_INVALID;
+    for (uint32_t i = 0; i < BUILT_IN; i++)
+        if (built_in[i].kind == kind) {
+            uint32_t n = 0;
+            memset(name, 0, 64);
+            for (; built_in[i].name[n]; n++)
+                name[n] = built_in[i].name[n];
+            *length = n;
+            return CS_OK;
+        }
+    cs_handle handle;
+    if (kind < CS_KIND_USER || cs_names_at(region, CS_SECTION_KINDS, kind - CS_KIND_USER, &handle) != CS_OK)
+        return CS_E_NOT_FOUND;
+    return cs_names_get(region, CS_SECTION_KINDS, handle, name, length) == CS_OK ? CS_OK : CS_E_NOT_FOUND;
+}
+
+int cs_event_publish(cs_region *region, uint32_t kind, uint32_t format, const void *data, uint32_t length,
+                     uint64_t *sequence)
+{
+    if (!region || (!data && length) || format > CS_FORMAT_MSGPACK)
+        return CS_E_INVALID;
+    view *v = view_of(region);
+    const table_view *t = &v->tables[TABLE_KINDS];
+    uint32_t index = kind - CS_KIND_USER;
+    if (index >= t->count || !(load32(&slot_at(t, index)->generation) & 1u))
+        return CS_E_INVALID;
+    if (length > v->event_bytes)
+        return CS_E_TOO_BIG;
+    return csi_publish(v, kind, format, data, length, sequence);
+}

@@ -1,0 +1,173 @@
+/*
+ * layout.h: every byte of a region. docs/layout.md says the same in prose, and a test compares them.
+ *
+ * All words are little-endian and naturally aligned. A region starts with `struct header`; the sections
+ * follow in the order of enum cs_section, each on a 64-byte line; a section with no slots has no bytes.
+ */
+#ifndef CORESTATE_LAYOUT_H
+#define CORESTATE_LAYOUT_H
+
+#include "atomic.h"
+#include "corestate/corestate.h"
+
+#define LAYOUT_LINE 64u
+#define LAYOUT_MAGIC "CORESTAT"
+#define LAYOUT_BYTE_ORDER 0x01020304u
+
+struct section {
+    uint32_t offset; /* in lines */
+    uint32_t size;   /* in lines */
+    uint32_t count;  /* slots */
+    uint32_t stride; /* bytes */
+};
+
+struct header {
+    unsigned char magic[8];
+    uint32_t version;
+    uint32_t byte_order;
+    uint64_t size;
+    uint64_t instance[2];
+    a32 ready; /* 1, written last */
+    uint32_t section_count;
+    uint32_t key_bytes;
+    uint32_t line_bytes;
+    uint32_t fcl_window;
+    uint32_t event_bytes;
+    uint32_t agent_details_bytes;
+    uint32_t reserved;
+    uint64_t created_ns;
+    uint64_t boot[2];
+    struct section sections[CS_SECTIONS];
+};
+
+/* A word others wait for: `change` moves when there is news, `flag` says that somebody may be asleep. */
+struct bell {
+    a32 change;
+    a32 flag; /* 0 nobody asleep, 1 somebody may be, 2 a waker is at work */
+};
+
+/* A state that changes under an event. */
+struct lane {
+    a64 state;     /* change number 48 bits << 16 | old value 8 << 8 | new value 8 */
+    a32 announced; /* low 32 bits of the change number whose event has been published */
+    a32 claim;     /* claim word of its writer */
+};
+
+/* What different writers write does not share a line: states, sizes, fatigue and hashes lie apart. */
+struct engine {
+    a64 version;
+    a64 last_modified;
+    a64 agent_count; /* beside the version because the registry writes both */
+    uint64_t reserved0[5];
+    struct lane core[4]; /* burst, genome, connectome, brain_ready */
+    struct {
+        struct lane lane;
+        uint64_t reserved[6];
+    } service[3];  /* fq_sampler, api, zmq */
+    a64 cells[24]; /* by enum cs_engine_field; [0] is unused */
+};
+
+/* Claim word: owner tag 22 bits | bit 30 taken from the dead | bit 31 somebody waits. Zero is free. */
+#define CLAIM_OWNER 0x003FFFFFu
+#define CLAIM_INHERITED 0x40000000u
+#define CLAIM_WAITERS 0x80000000u
+
+/* A table: this, then `count` buckets (u32: slot index + 1, 0 none), padded to a line, then the slots. */
+struct table {
+    a32 claim;         /* claim word of who inserts or removes */
+    a32 change;        /* 2 x insertions and removals; odd while one is at work */
+    a32 count;         /* live slots */
+    a32 fresh;         /* slots from here on were never used */
+    a32 free;          /* slot index + 1 of the first free slot below fresh, 0 none */
+    a32 intent;        /* what is being done, for who must finish it: see INTENT_* */
+    a32 intent_count;  /* count before it */
+    a32 intent_bucket; /* bucket it concerns */
+    uint32_t reserved[8];
+};
+#define INTENT_NONE 0u
+#define INTENT_INSERT 1u
+#define INTENT_REMOVE 2u
+#define INTENT_OP 3u
+#define INTENT_SLOT_SHIFT 2u  /* 24 bits of slot index */
+#define INTENT_NOTE_SHIFT 26u /* 6 bits the table's user may want back (a reason) */
+
+/* A slot: this, then the table's payload, then the key, padded with zeros. */
+struct slot {
+    a32 generation; /* odd while live; the upper half of handles */
+    a32 next;       /* slot index + 1 in the bucket's chain, 0 the last */
+    a32 hash;       /* of the key; while free: slot index + 1 of the next free slot */
+    a32 key_length;
+};
+
+struct number { /* payload of counters (u64) and gauges (f64) */
+    a64 value;
+    struct bell bell;
+};
+
+struct lock {   /* payload of locks, and the end of an area's */
+    a32 other;  /* an area's FCL window; unused in a named lock */
+    a32 word;   /* claim word */
+    a64 thread; /* owner tag << 32 | the holding thread: who would deadlock with itself */
+};
+
+struct area {
+    a64 counts[3]; /* neurons, incoming and outgoing synapses */
+    struct lock lock;
+};
+
+struct agent {
+    a64 registered_ns;
+    a64 last_seen_ns;
+    struct lane status;
+    a32 type;
+    a32 participant;
+    a64 details; /* record word: version 40 bits << 24 | writer's owner tag 22 bits */
+};
+#define RECORD_OWNER 0x003FFFFFull
+#define RECORD_VERSION_SHIFT 24u
+
+/* Agent details: two of these for each agent, each followed by agent_details_bytes; version & 1 is current. */
+struct details {
+    uint16_t lengths[4]; /* capabilities, transport, metadata; the fourth is zero */
+};
+
+struct ring {
+    a64 head; /* positions taken: the next event's sequence is head + 1 */
+    struct bell bell;
+    a64 holes;
+    a64 lost;
+    uint64_t reserved[4];
+};
+
+/* An event: this, then event_bytes of data. */
+struct event {
+    a64 word; /* (lap + 1) 40 bits << 24 | owner tag 22 bits << 2 | enum event_state */
+    a64 time_ns;
+    a32 kind_length;   /* length 16 bits << 16 | kind 16 bits */
+    a32 source_format; /* enum cs_format 8 bits << 24 | owner tag of the producer */
+};
+enum event_state { EVENT_FREE = 0, EVENT_CLAIMED = 1, EVENT_COMMITTED = 2, EVENT_HOLE = 3 };
+
+struct participant {
+    a64 word; /* kernel lock 1 bit << 54 | enum seat 2 bits << 52 | generation 20 bits << 32 | pid 32 bits */
+    a64 start;
+    a64 boot[2];
+    a64 attached_ns;
+};
+enum seat { SEAT_FREE = 0, SEAT_JOINING = 1, SEAT_LIVE = 2, SEAT_DEAD = 3 };
+
+_Static_assert(sizeof(struct section) == 16, "section");
+_Static_assert(sizeof(struct header) == 256, "header");
+_Static_assert(sizeof(struct engine) == 512, "engine");
+_Static_assert(sizeof(struct table) == 64, "table");
+_Static_assert(sizeof(struct slot) == 16, "slot");
+_Static_assert(sizeof(struct number) == 16, "number");
+_Static_assert(sizeof(struct lock) == 16, "lock");
+_Static_assert(sizeof(struct area) == 40, "area");
+_Static_assert(sizeof(struct agent) == 48, "agent");
+_Static_assert(sizeof(struct ring) == 64, "ring");
+_Static_assert(sizeof(struct event) == 24, "event");
+_Static_assert(sizeof(struct participant) == 40, "participant");
+_Static_assert(sizeof(cs_change) == 24, "change");
+
+#endif

@@ -1,0 +1,404 @@
+#include "bell.h"
+#include "view.h"
+
+#define REGION_LIMIT (64ull << 30)
+#define TABLE_LIMIT (1u << 24)
+
+static const uint32_t table_sections[TABLES] = {CS_SECTION_COUNTERS, CS_SECTION_GAUGES, CS_SECTION_AREAS,
+                                                CS_SECTION_AGENTS,   CS_SECTION_LOCKS,  CS_SECTION_KINDS};
+static const uint32_t table_payloads[TABLES] = {sizeof(struct number), sizeof(struct number), sizeof(struct area),
+                                                sizeof(struct agent),  sizeof(struct lock),   0};
+
+static uint64_t pad(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
+
+void cs_config_default(cs_config *config)
+{
+    *config = (cs_config){.agents = 1024,
+                          .areas = 256,
+                          .counters = 256,
+                          .gauges = 64,
+                          .locks = 256,
+                          .events = 1024,
+                          .event_bytes = 128,
+                          .event_kinds = 64,
+                          .participants = 256,
+                          .agent_details_bytes = 256,
+                          .key_bytes = 64,
+                          .line_bytes = 64,
+                          .fcl_window = 20};
+}
+
+static bool power_of_two(uint32_t n) { return n && !(n & (n - 1)); }
+
+static const char *wrong_field(const cs_config *c)
+{
+    if (c->agents > TABLE_LIMIT)
+        return "agents";
+    if (c->areas > TABLE_LIMIT)
+        return "areas";
+    if (c->counters > TABLE_LIMIT)
+        return "counters";
+    if (c->gauges > TABLE_LIMIT)
+        return "gauges";
+    if (c->locks > TABLE_LIMIT)
+        return "locks";
+    if (!power_of_two(c->events) || c->events < 2 || c->events > TABLE_LIMIT)
+        return "events";
+    if (c->event_bytes % 8 || c->event_bytes < sizeof(cs_change) || c->event_bytes > 32768)
+        return "event_bytes";
+    if (c->event_kinds > 4096)
+        return "event_kinds";
+    if (c->participants < 1 || c->participants > 4095)
+        return "participants";
+    if (c->agent_details_bytes % 8 || c->agent_details_bytes > 65528)
+        return "agent_details_bytes";
+    if (c->key_bytes % 16 || c->key_bytes < 16 || c->key_bytes > 64)
+        return "key_bytes";
+    if (!power_of_two(c->line_bytes) || c->line_bytes < 8 || c->line_bytes > 128)
+        return "line_bytes";
+    return 0;
+}
+
+struct plan {
+    struct section sections[CS_SECTIONS];
+    uint64_t size;
+};
+
+static void place(struct plan *plan, uint32_t kind, uint64_t bytes, uint32_t count, uint64_t stride)
+{
+    struct section *section = &plan->sections[kind];
+    section->offset = (uint32_t)(plan->size / LAYOUT_LINE);
+    section->size = (uint32_t)(pad(bytes, LAYOUT_LINE) / LAYOUT_LINE);
+    section->count = count;
+    section->stride = (uint32_t)stride;
+    plan->size += pad(bytes, LAYOUT_LINE);
+}
+
+static void place_table(struct plan *plan, const cs_config *config, uint32_t table, uint32_t count)
+{
+    uint64_t stride = pad(sizeof(struct slot) + table_payloads[table] + config->key_bytes, config->line_bytes);
+    uint64_t bytes = count ? sizeof(struct table) + pad(4ull * count, LAYOUT_LINE) + count * stride : 0;
+    place(plan, table_sections[table], bytes, count, stride);
+}
+
+/* Where everything lies follows from the configuration alone, so an attach can work it out again and compare. */
+static int make_plan(const cs_config *config, struct plan *plan, const char **field)
+{
+    const char *wrong = wrong_field(config);
+    if (!wrong) {
+        plan->size = sizeof(struct header);
+        place(plan, CS_SECTION_ENGINE, sizeof(struct engine), 1, sizeof(struct engine));
+        place_table(plan, config, TABLE_COUNTERS, config->counters);
+        place_table(plan, config, TABLE_GAUGES, config->gauges);
+        place_table(plan, config, TABLE_AREAS, config->areas);
+        place_table(plan, config, TABLE_AGENTS, config->agents);
+        uint64_t details = pad(2ull * (sizeof(struct details) + config->agent_details_bytes), config->line_bytes);
+        uint32_t detailed = config->agent_details_bytes ? config->agents : 0;
+        place(plan, CS_SECTION_DETAILS, detailed * details, detailed, details);
+        place_table(plan, config, TABLE_LOCKS, config->locks);
+        place_table(plan, config, TABLE_KINDS, config->event_kinds);
+        uint64_t event = pad(sizeof(struct event) + config->event_bytes, config->line_bytes);
+        place(plan, CS_SECTION_EVENTS, sizeof(struct ring) + config->events * event, config->events, event);
+        uint64_t seat = pad(sizeof(struct participant), config->line_bytes);
+        place(plan, CS_SECTION_PARTICIPANTS, config->participants * seat, config->participants, seat);
+        if (plan->size > REGION_LIMIT)
+            wrong = "agents";
+    }
+    if (field)
+        *field = wrong;
+    return wrong ? CS_E_RANGE : CS_OK;
+}
+
+int cs_config_check(const cs_config *config, const char **field)
+{
+    struct plan plan;
+    return config ? make_plan(config, &plan, field) : CS_E_INVALID;
+}
+
+uint64_t cs_region_size(const cs_config *config)
+{
+    struct plan plan;
+    return config && make_plan(config, &plan, 0) == CS_OK ? plan.size : 0;
+}
+
+int cs_region_format(void *memory, uint64_t size, const cs_config *config, uint32_t flags)
+{
+    if (!memory || !config || (uintptr_t)memory % LAYOUT_LINE || (flags & ~(uint32_t)CS_ZEROED))
+        return CS_E_INVALID;
+    struct plan plan;
+    int result = make_plan(config, &plan, 0);
+    if (result != CS_OK)
+        return result;
+    if (size < plan.size || size > SIZE_MAX)
+        return CS_E_TRUNCATED;
+    struct header *header = memory;
+    store32(&header->ready, 0);
+    if (!(flags & CS_ZEROED))
+        memset(memory, 0, (size_t)plan.size);
+    STEP();
+    memcpy(header->magic, LAYOUT_MAGIC, sizeof header->magic);
+    STEP();
+    header->version = CS_LAYOUT_VERSION;
+    header->byte_order = LAYOUT_BYTE_ORDER;
+    header->size = plan.size;
+    cs_port_random(header->instance);
+    STEP();
+    header->section_count = CS_SECTIONS;
+    header->key_bytes = config->key_bytes;
+    header->line_bytes = config->line_bytes;
+    header->fcl_window = config->fcl_window;
+    header->event_bytes = config->event_bytes;
+    header->agent_details_bytes = config->agent_details_bytes;
+    header->created_ns = cs_port_now_ns();
+    cs_identity self;
+    cs_port_identify(&self);
+    memcpy(header->boot, self.boot, sizeof header->boot);
+    STEP();
+    memcpy(header->sections, plan.sections, sizeof header->sections);
+    store32(&header->ready, 1);
+    return CS_OK;
+}
+
+/* One look at the header, into memory nobody else writes; everything after judges the copy. */
+static void copy_header(struct header *copy, const void *memory)
+{
+    copy_out(copy, memory, sizeof *copy);
+    fence_acquire(); /* who sees ready sees what was written before it */
+}
+
+static void read_config(const struct header *header, cs_config *config)
+{
+    const struct section *s = header->sections;
+    *config = (cs_config){.agents = s[CS_SECTION_AGENTS].count,
+                          .areas = s[CS_SECTION_AREAS].count,
+                          .counters = s[CS_SECTION_COUNTERS].count,
+                          .gauges = s[CS_SECTION_GAUGES].count,
+                          .locks = s[CS_SECTION_LOCKS].count,
+                          .events = s[CS_SECTION_EVENTS].count,
+                          .event_bytes = header->event_bytes,
+                          .event_kinds = s[CS_SECTION_KINDS].count,
+                          .participants = s[CS_SECTION_PARTICIPANTS].count,
+                          .agent_details_bytes = header->agent_details_bytes,
+                          .key_bytes = header->key_bytes,
+                          .line_bytes = header->line_bytes,
+                          .fcl_window = header->fcl_window};
+}
+
+static int judge(const struct header *header, uint64_t size, struct plan *plan, cs_region_info *info)
+{
+    if (memcmp(header->magic, LAYOUT_MAGIC, sizeof header->magic) != 0)
+        return CS_E_NOT_REGION;
+    info->size = header->size;
+    info->instance[0] = header->instance[0];
+    info->instance[1] = header->instance[1];
+    info->boot[0] = header->boot[0];
+    info->boot[1] = header->boot[1];
+    info->created_ns = header->created_ns;
+    info->version = header->version;
+    info->byte_order = header->byte_order;
+    info->ready = header->ready;
+    info->sections = header->section_count;
+    if (!header->byte_order) /* a maker that died before it wrote any of it */
+        return CS_E_NOT_READY;
+    if (header->byte_order != LAYOUT_BYTE_ORDER)
+        return CS_E_BYTE_ORDER;
+    if (header->version != CS_LAYOUT_VERSION)
+        return CS_E_VERSION;
+    if (header->ready != 1)
+        return header->ready ? CS_E_CORRUPT : CS_E_NOT_READY;
+    read_config(header, &info->config);
+    if (header->section_count != CS_SECTIONS || make_plan(&info->config, plan, 0) != CS_OK)
+        return CS_E_CORRUPT;
+    info->expected = plan->size;
+    if (memcmp(header->sections, plan->sections, sizeof plan->sections) != 0 || header->size != plan->size)
+        return CS_E_CORRUPT;
+    return size == plan->size ? CS_OK : CS_E_TRUNCATED;
+}
+
+static int inspect(const void *memory, uint64_t size, struct plan *plan, cs_region_info *info)
+{
+    memset(info, 0, sizeof *info);
+    if (!memory || (uintptr_t)memory % LAYOUT_LINE)
+        return CS_E_INVALID;
+    if (size < sizeof(struct header)) {
+        unsigned char start[8] = {0};
+        if (size < sizeof start)
+            return CS_E_NOT_REGION;
+        copy_out(start, memory, sizeof start);
+        return memcmp(start, LAYOUT_MAGIC, sizeof start) == 0 ? CS_E_TRUNCATED : CS_E_NOT_REGION;
+    }
+    struct header header;
+    copy_header(&header, memory);
+    return judge(&header, size, plan, info);
+}
+
+int cs_region_probe(const void *memory, uint64_t size, cs_region_info *info)
+{
+    struct plan plan;
+    cs_region_info ignored;
+    return inspect(memory, size, &plan, info ? info : &ignored);
+}
+
+static void see_table(view *v, uint32_t table, const struct plan *plan)
+{
+    const struct section *section = &plan->sections[table_sections[table]];
+    table_view *t = &v->tables[table];
+    t->section = table_sections[table];
+    t->payload = table_payloads[table];
+    t->stride = section->stride;
+    t->count = section->count;
+    if (!t->count)
+        return;
+    unsigned char *start = v->memory + (size_t)section->offset * LAYOUT_LINE;
+    t->head = (struct table *)(void *)start;
+    t->buckets = (a32 *)(void *)(start + sizeof(struct table));
+    t->slots = start + sizeof(struct table) + (size_t)pad(4ull * t->count, LAYOUT_LINE);
+}
+
+int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint32_t flags, int64_t handle)
+{
+    if (!region || (flags & ~(uint32_t)(CS_READ_ONLY | CS_PRIVATE)))
+        return CS_E_INVALID;
+    struct plan plan;
+    cs_region_info info;
+    int result = inspect(memory, size, &plan, &info);
+    if (result != CS_OK)
+        return result;
+    view *v = view_of(region);
+    memset(region, 0, sizeof *region);
+    v->memory = memory;
+    v->size = size;
+    v->flags = flags;
+    v->handle = handle;
+#define START(kind) (v->memory + (size_t)plan.sections[kind].offset * LAYOUT_LINE)
+    v->engine = (struct engine *)(void *)START(CS_SECTION_ENGINE);
+    v->ring = (struct ring *)(void *)START(CS_SECTION_EVENTS);
+    v->events = START(CS_SECTION_EVENTS) + sizeof(struct ring);
+    v->details = START(CS_SECTION_DETAILS);
+    v->participants = START(CS_SECTION_PARTICIPANTS);
+#undef START
+    for (uint32_t table = 0; table < TABLES; table++)
+        see_table(v, table, &plan);
+    v->event_mask = info.config.events - 1;
+    while ((1u << v->event_shift) < info.config.events)
+        v->event_shift++;
+    v->event_stride = plan.sections[CS_SECTION_EVENTS].stride;
+    v->event_bytes = info.config.event_bytes;
+    v->details_bytes = info.config.agent_details_bytes;
+    v->details_stride = plan.sections[CS_SECTION_DETAILS].stride;
+    v->participant_count = info.config.participants;
+    v->participant_stride = plan.sections[CS_SECTION_PARTICIPANTS].stride;
+    v->key_bytes = info.config.key_bytes;
+    v->line_bytes = info.config.line_bytes;
+    v->fcl_window = info.config.fcl_window;
+    if (flags & CS_READ_ONLY)
+        return CS_OK;
+    result = csi_join(v);
+    if (result == CS_OK)
+        (void)cs_sweep(region);
+    return result;
+}
+
+void cs_region_detach(cs_region *region)
+{
+    view *v = view_of(region);
+    poke32(&v->closed, 1);
+    if (peek32(&v->owner))
+        csi_leave(v);
+}
+
+void cs_region_close(cs_region *region)
+{
+    /* Sequentially consistent, so that a waiter that does not see it is found asleep by the wake below. */
+    view *v = view_of(region);
+    (void)swap32(&v->closed, 1);
+    if (peek32(&v->owner))
+        bell_ring(&v->ring->bell); /* who waits for anything else looks at its next slice */
+}
+
+int cs_region_after_fork(cs_region *region, int64_t handle)
+{
+    view *v = view_of(region);
+    if (v->flags & CS_READ_ONLY)
+        return CS_OK;
+    uint32_t parent = peek32(&v->owner);
+    poke32(&v->owner, 0);
+    poke32(&v->id, 0);
+    v->handle = handle;
+    if (parent && v->flags & CS_PRIVATE) {
+        /* The child has a copy of the bytes of its own, in which the parent is nobody. */
+        struct participant *p = participant_at(v, owner_slot(parent));
+        uint64_t word = load64(&p->word);
+        (void)cas64(&p->word, &word, (word & ~(3ull << 52)) | ((uint64_t)SEAT_DEAD << 52));
+    }
+    int result = csi_join(v);
+    if (result == CS_OK)
+        (void)cs_sweep(region);
+    return result;
+}
+
+int cs_region_describe(const cs_region *region, cs_region_info *info)
+{
+    if (!region || !info)
+        return CS_E_INVALID;
+    const view *v = const_view_of(region);
+    struct header header;
+    copy_header(&header, v->memory);
+    memset(info, 0, sizeof *info);
+    info->size = info->expected = v->size;
+    info->version = CS_LAYOUT_VERSION;
+    info->byte_order = LAYOUT_BYTE_ORDER;
+    info->ready = 1;
+    info->sections = CS_SECTIONS;
+    memcpy(info->instance, header.instance, sizeof info->instance);
+    memcpy(info->boot, header.boot, sizeof info->boot);
+    info->created_ns = header.created_ns;
+    info->config = (cs_config){.agents = v->tables[TABLE_AGENTS].count,
+                               .areas = v->tables[TABLE_AREAS].count,
+                               .counters = v->tables[TABLE_COUNTERS].count,
+                               .gauges = v->tables[TABLE_GAUGES].count,
+                               .locks = v->tables[TABLE_LOCKS].count,
+                               .events = v->event_mask + 1,
+                               .event_bytes = v->event_bytes,
+                               .event_kinds = v->tables[TABLE_KINDS].count,
+                               .participants = v->participant_count,
+                               .agent_details_bytes = v->details_bytes,
+                               .key_bytes = v->key_bytes,
+                               .line_bytes = v->line_bytes,
+                               .fcl_window = v->fcl_window};
+    return CS_OK;
+}
+
+int cs_region_section(const cs_region *region, uint32_t kind, cs_section_info *info)
+{
+    if (!region || !info || kind >= CS_SECTIONS)
+        return CS_E_INVALID;
+    cs_region_info described;
+    struct plan plan;
+    int result = cs_region_describe(region, &described);
+    if (result != CS_OK)
+        return result;
+    (void)make_plan(&described.config, &plan, 0);
+    const struct section *section = &plan.sections[kind];
+    *info = (cs_section_info){.offset = (uint64_t)section->offset * LAYOUT_LINE,
+                              .size = (uint64_t)section->size * LAYOUT_LINE,
+                              .kind = kind,
+                              .count = section->count,
+                              .stride = section->stride};
+    return CS_OK;
+}
+
+const char *cs_section_name(uint32_t kind)
+{
+    static const char *const names[CS_SECTIONS] = {"engine",  "counters", "gauges", "areas",  "agents",
+                                                   "details", "locks",    "kinds",  "events", "participants"};
+    return kind < CS_SECTIONS ? names[kind] : 0;
+}
+
+const table_view *csi_table(const view *v, uint32_t section)
+{
+    for (uint32_t table = 0; table < TABLES; table++)
+        if (v->tables[table].section == section)
+            return &v->tables[table];
+    return 0;
+}

@@ -1,0 +1,331 @@
+#include "ring.h"
+
+#include "bell.h"
+
+/* -- the slot's word ------------------------------------------------------------------------ */
+
+#define LAP_SHIFT 24
+#define LAP_MASK 0xFFFFFFFFFFull
+
+static uint64_t word_of(uint64_t lap, uint32_t owner, uint32_t state)
+{
+    return lap << LAP_SHIFT | (uint64_t)owner << 2 | state;
+}
+static uint64_t lap_of(uint64_t word) { return word >> LAP_SHIFT; }
+static uint32_t owner_in(uint64_t word) { return (uint32_t)(word >> 2) & CLAIM_OWNER; }
+static uint32_t state_in(uint64_t word) { return (uint32_t)word & 3u; }
+static uint64_t lap_at(const view *v, uint64_t position) { return ((position >> v->event_shift) + 1) & LAP_MASK; }
+/* Laps are compared as distances, so that the 40 bits may wrap. Negative: a is earlier than b. */
+static int64_t lap_distance(uint64_t a, uint64_t b) { return (int64_t)((a - b) << LAP_SHIFT); }
+
+static struct event *event_at(const view *v, uint64_t position)
+{
+    return (struct event *)(void *)(v->events + (size_t)(position & v->event_mask) * v->event_stride);
+}
+static void *data_of(struct event *event) { return (unsigned char *)event + sizeof(struct event); }
+static bool unfinished(uint64_t word)
+{
+    return state_in(word) == EVENT_CLAIMED || (state_in(word) == EVENT_HOLE && owner_in(word));
+}
+
+/* -- producers ------------------------------------------------------------------------------ */
+
+/* Take the next position. Bounded, because a hostile peer could keep the words nonsensical for ever. */
+static int take_position(const view *v, uint32_t owner, uint64_t *position)
+{
+    for (uint32_t round = 0; round < 1000000; round++) {
+        uint64_t head = load64(&v->ring->head);
+        struct event *event = event_at(v, head);
+        uint64_t lap = lap_at(v, head);
+        uint64_t word = load64(&event->word);
+        int64_t distance = lap_distance(lap_of(word), lap);
+        if (distance >= 0) { /* taken: help the head along; later lap: the head has moved since */
+            (void)cas64(&v->ring->head, &head, head + 1);
+            continue;
+        }
+        uint32_t holder = unfinished(word) ? owner_in(word) : 0;
+        bool passed_over = holder && csi_alive(v, holder);
+        uint32_t holes = state_in(word) == EVENT_CLAIMED; /* of the earlier lap, which nobody will commit now */
+        uint64_t taken = passed_over ? word_of(lap, holder, EVENT_HOLE) : word_of(lap, owner, EVENT_CLAIMED);
+        if (!cas64(&event->word, &word, taken))
+            continue;
+        uint64_t expected = head;
+        (void)cas64(&v->ring->head, &expected, head + 1);
+        if (holes + passed_over)
+            (void)add64(&v->ring->holes, holes + passed_over);
+        if (!passed_over) {
+            *position = head;
+            return CS_OK;
+        }
+    }
+    return CS_E_BUSY;
+}
+
+/* The slot was passed over while its producer stood still: give it back to whoever comes next. */
+static void give_back(struct event *event, uint32_t owner)
+{
+    uint64_t word = load64(&event->word);
+    while (state_in(word) == EVENT_HOLE && owner_in(word) == owner)
+        if (cas64(&event->word, &word, word_of(lap_of(word), 0, EVENT_HOLE)))
+            return;
+}
+
+int csi_publish(view *v, uint32_t kind, uint32_t format, const void *data, uint32_t length, uint64_t *sequence)
+{
+    uint32_t owner;
+    int result = writer_of(v, &owner);
+    if (result != CS_OK)
+        return result;
+    for (int attempt = 0; attempt < 1000; attempt++) {
+        uint64_t position;
+        result = take_position(v, owner, &position);
+        if (result != CS_OK)
+            return result;
+        struct event *event = event_at(v, position);
+        poke64(&event->time_ns, cs_port_now_ns());
+        poke32(&event->kind_length, length << 16 | kind);
+        poke32(&event->source_format, format << 24 | owner);
+        copy_in(data_of(event), data, length);
+        uint64_t claimed = word_of(lap_at(v, position), owner, EVENT_CLAIMED);
+        /* Releases what was written above to whoever acquires the word; sequentially consistent for the bell. */
+        if (cas64(&event->word, &claimed, word_of(lap_at(v, position), owner, EVENT_COMMITTED))) {
+            bell_notify(&v->ring->bell);
+            if (sequence)
+                *sequence = position + 1;
+            return CS_OK;
+        }
+        give_back(event, owner);
+    }
+    return CS_E_BUSY;
+}
+
+int csi_publish_change(view *v, uint32_t kind, const cs_change *change, const char *name, uint32_t length)
+{
+    unsigned char data[sizeof *change + 64];
+    uint32_t room = v->event_bytes - (uint32_t)sizeof *change;
+    length = length < room ? length : room;
+    length = length < 64 ? length : 64;
+    while (length && name && length < room && !csi_utf8((const unsigned char *)name, length))
+        length--;
+    memcpy(data, change, sizeof *change);
+    if (length)
+        memcpy(data + sizeof *change, name, length);
+    return csi_publish(v, kind, CS_FORMAT_CHANGE, data, (uint32_t)sizeof *change + length, 0);
+}
+
+/* -- recovery ------------------------------------------------------------------------------- */
+
+bool csi_published(const view *v, uint32_t kind, const cs_change *change)
+{
+    for (uint32_t i = 0; i <= v->event_mask; i++) {
+        struct event *event = event_at(v, i);
+        if (state_in(load64(&event->word)) != EVENT_COMMITTED || (peek32(&event->kind_length) & 0xFFFFu) != kind)
+            continue;
+        cs_change found;
+        copy_out(&found, data_of(event), sizeof found);
+        if (found.subject == change->subject && found.change == change->change && found.table == change->table)
+            return true;
+    }
+    return false;
+}
+
+void csi_ring_sweep(const view *v, uint32_t seat)
+{
+    for (uint32_t i = 0; i <= v->event_mask; i++) {
+        struct event *event = event_at(v, i);
+        uint64_t word = load64(&event->word);
+        while (unfinished(word) && owner_slot(owner_in(word)) == seat && !csi_alive(v, owner_in(word))) {
+            bool claimed = state_in(word) == EVENT_CLAIMED;
+            if (!cas64(&event->word, &word, word_of(lap_of(word), 0, EVENT_HOLE)))
+                continue;
+            if (claimed)
+                (void)add64(&v->ring->holes, 1);
+            bell_notify(&v->ring->bell); /* a reader may be waiting for just this position */
+            break;
+        }
+    }
+}
+
+void csi_ring_restore(const view *v, uint64_t newest)
+{
+    /* Slots of the numbers before it are holes of their laps, so that a reader steps over what was not kept. */
+    for (uint64_t i = 0; i <= v->event_mask && i < newest; i++) {
+        uint64_t position = newest - 1 - i;
+        poke64(&event_at(v, position)->word, word_of(lap_at(v, position), 0, EVENT_HOLE));
+    }
+    store64(&v->ring->head, newest);
+}
+
+void csi_ring_put(const view *v, const cs_event *from, const void *data)
+{
+    uint64_t position = from->sequence - 1;
+    struct event *event = event_at(v, position);
+    poke64(&event->time_ns, from->time_ns);
+    poke32(&event->kind_length, from->length << 16 | from->kind);
+    poke32(&event->source_format, from->format << 24 | (from->source & CLAIM_OWNER));
+    copy_in(data_of(event), data, from->length);
+    store64(&event->word, word_of(lap_at(v, position), from->source & CLAIM_OWNER, EVENT_COMMITTED));
+}
+
+/* -- readers -------------------------------------------------------------------------------- */
+
+uint64_t cs_event_newest(const cs_region *region) { return load64(&const_view_of(region)->ring->head); }
+
+int cs_subscribe(const cs_region *region, cs_subscription *subscription, uint64_t since)
+{
+    if (!region || !subscription)
+        return CS_E_INVALID;
+    uint64_t newest = cs_event_newest(region);
+    uint64_t slots = const_view_of(region)->event_mask + 1ull;
+    memset(subscription, 0, sizeof *subscription);
+    uint64_t oldest = newest > slots ? newest - slots + 1 : 1;
+    subscription->next = since == CS_FOREVER || since > newest ? newest + 1 : since ? since + 1 : oldest;
+    return CS_OK;
+}
+
+/* What stands at the subscription's next position. */
+enum look { LOOK_NOTHING, LOOK_EVENT, LOOK_HOLE, LOOK_LOST, LOOK_UNFINISHED };
+
+static enum look look(const view *v, uint64_t position, uint64_t *word)
+{
+    uint64_t head = load64(&v->ring->head); /* before the word: what is below this head has been taken */
+    *word = load64(&event_at(v, position)->word);
+    int64_t distance = lap_distance(lap_of(*word), lap_at(v, position));
+    if (distance > 0)
+        return LOOK_LOST;
+    if (distance < 0) /* not taken yet; below the head that cannot be, unless the words were scribbled on */
+        return (int64_t)(head - position) > 0 ? LOOK_HOLE : LOOK_NOTHING;
+    if (state_in(*word) == EVENT_COMMITTED)
+        return LOOK_EVENT;
+    return state_in(*word) == EVENT_CLAIMED ? LOOK_UNFINISHED : LOOK_HOLE;
+}
+
+/* The position's producer has claimed and not committed. True when the position is a hole from now on. */
+static bool pass_over(const view *v, cs_subscription *s, uint64_t word)
+{
+    bool dead = !csi_alive(v, owner_in(word));
+    if (!dead) {
+        uint64_t now = cs_port_monotonic_ns();
+        if (!s->stalled_ns)
+            s->stalled_ns = now ? now : 1;
+        /* A view that may not write cannot pass over the living: the event might yet be committed. */
+        if (now - s->stalled_ns < RING_STALL_NS || !peek32(&v->owner))
+            return false;
+    }
+    if (!peek32(&v->owner))
+        return true;
+    struct event *event = event_at(v, s->next - 1);
+    if (!cas64(&event->word, &word, word_of(lap_of(word), dead ? 0 : owner_in(word), EVENT_HOLE)))
+        return false;
+    (void)add64(&v->ring->holes, 1);
+    return true;
+}
+
+static void skip_lost(const view *v, cs_subscription *s)
+{
+    uint64_t head = load64(&v->ring->head);
+    uint64_t slots = v->event_mask + 1ull;
+    uint64_t oldest = head > slots ? head - slots + 1 : 1; /* as a sequence */
+    uint64_t next = (int64_t)(oldest - s->next) > 0 ? oldest : s->next + 1;
+    s->lost_from = s->next;
+    s->lost_to = next - 1;
+    s->lost += next - s->next;
+    if (peek32(&v->owner))
+        (void)add64_relaxed(&v->ring->lost, next - s->next);
+    s->next = next;
+}
+
+static bool wanted(const cs_subscription *s, uint32_t kind)
+{
+    return !s->kinds || (kind < s->kind_bits && (s->kinds[kind / 32] >> (kind % 32) & 1u));
+}
+
+/* Copy a committed event out; false when it was overwritten meanwhile. */
+static bool read_event(const view *v, uint64_t position, uint64_t word, cs_event *event, unsigned char *data)
+{
+    struct event *from = event_at(v, position);
+    uint32_t kind_length = peek32(&from->kind_length);
+    uint32_t source_format = peek32(&from->source_format);
+    uint32_t length = kind_length >> 16;
+    length = length <= v->event_bytes ? length : v->event_bytes;
+    *event = (cs_event){.sequence = position + 1,
+                        .time_ns = peek64(&from->time_ns),
+                        .kind = kind_length & 0xFFFFu,
+                        .source = source_format & CLAIM_OWNER,
+                        .format = source_format >> 24,
+                        .length = length};
+    copy_out(data, data_of(from), length);
+    fence_acquire(); /* the copy is whole if the word below still is the one from before it */
+    return peek64(&from->word) == word;
+}
+
+int cs_events_drain(cs_region *region, cs_subscription *s, void *rows, uint32_t row_bytes, uint32_t capacity,
+                    uint32_t *count)
+{
+    if (!region || !s || !count || (!rows && capacity) || !s->next)
+        return CS_E_INVALID;
+    view *v = view_of(region);
+    if (row_bytes < sizeof(cs_event) + v->event_bytes)
+        return CS_E_INVALID;
+    unsigned char *row = rows;
+    uint32_t taken = 0;
+    for (uint64_t steps = 0; taken < capacity && steps < 2ull * (v->event_mask + 1ull) + capacity; steps++) {
+        uint64_t word;
+        enum look found = look(v, s->next - 1, &word);
+        if (found == LOOK_NOTHING || (found == LOOK_UNFINISHED && !pass_over(v, s, word)))
+            break;
+        s->stalled_ns = 0;
+        if (found == LOOK_LOST) {
+            skip_lost(v, s);
+        } else if (found != LOOK_EVENT) {
+            s->holes++;
+            s->next++;
+        } else {
+            cs_event event;
+            if (!read_event(v, s->next - 1, word, &event, row + sizeof event))
+                continue;
+            s->next++;
+            if (!wanted(s, event.kind))
+                continue;
+            memcpy(row, &event, sizeof event);
+            memset(row + sizeof event + event.length, 0, row_bytes - sizeof event - event.length);
+            row += row_bytes;
+            taken++;
+        }
+    }
+    *count = taken;
+    return CS_OK;
+}
+
+struct awaited {
+    const view *v;
+    cs_subscription *s;
+};
+
+static bool arrived(void *context)
+{
+    const struct awaited *awaited = context;
+    uint64_t word;
+    enum look found = look(awaited->v, awaited->s->next - 1, &word);
+    return found != LOOK_NOTHING && (found != LOOK_UNFINISHED || pass_over(awaited->v, awaited->s, word));
+}
+
+int cs_events_wait(cs_region *region, cs_subscription *s, uint64_t timeout_ns)
+{
+    if (!region || !s || !s->next)
+        return CS_E_INVALID;
+    view *v = view_of(region);
+    struct awaited awaited = {v, s};
+    deadline until = deadline_in(timeout_ns);
+    for (uint32_t slices = 0;; slices++) {
+        if (arrived(&awaited))
+            return CS_OK;
+        /* A living producer that is at it will be done in no time, or else is to be passed over soon. */
+        uint64_t slice = s->stalled_ns ? RING_STALL_NS / 4 : BELL_SLICE_NS;
+        int result = csi_bell_wait(v, &v->ring->bell, until, slice, arrived, &awaited);
+        if (result != CS_OK)
+            return result;
+        if (slices % 8 == 7 && peek32(&v->owner))
+            (void)cs_sweep(region);
+    }
+}

@@ -1,0 +1,33 @@
+/*
+ * ring.h: the broadcast log's algorithm; events.h is its public face.
+ *
+ * A position is taken by a compare-and-swap on its slot's own word, which names lap, owner and state at
+ * once; then anybody may help the head along. A slot whose producer of an earlier lap is alive but has
+ * not committed is never taken from it: the word moves on to this lap as a hole that still names the
+ * producer, who finds that out at its commit, gives the slot back and publishes anew.
+ */
+#ifndef CORESTATE_RING_H
+#define CORESTATE_RING_H
+
+#include "view.h"
+
+#define RING_STALL_NS 5000000ull /* how long a reader waits for a living producer before it passes it over */
+
+/* Publish any kind. CS_OK, DETACHED, READ_ONLY, or BUSY when the ring's words make no sense. */
+CS_INTERNAL int csi_publish(view *v, uint32_t kind, uint32_t format, const void *data, uint32_t length,
+                            uint64_t *sequence);
+
+/* Publish a built-in event; the name is cut to what a slot leaves. */
+CS_INTERNAL int csi_publish_change(view *v, uint32_t kind, const cs_change *change, const char *name, uint32_t length);
+
+/* Has this built-in event been published already? For those who finish what a dead process began. O(ring). */
+CS_INTERNAL bool csi_published(const view *v, uint32_t kind, const cs_change *change);
+
+/* Turn what dead owners of this participant slot have claimed into holes. O(ring). */
+CS_INTERNAL void csi_ring_sweep(const view *v, uint32_t seat);
+
+/* For a restored picture: where the numbering goes on, and one retained event at its old position. */
+CS_INTERNAL void csi_ring_restore(const view *v, uint64_t newest);
+CS_INTERNAL void csi_ring_put(const view *v, const cs_event *event, const void *data);
+
+#endif

@@ -1,0 +1,70 @@
+#include "view.h"
+
+/* Well-formed UTF-8 as in the Unicode Standard, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF. */
+bool csi_utf8(const unsigned char *bytes, uint32_t length)
+{
+    for (uint32_t i = 0; i < length;) {
+        unsigned char first = bytes[i++];
+        if (first < 0x80)
+            continue;
+        uint32_t more;
+        unsigned char low = 0x80, high = 0xBF;
+        if (first >= 0xC2 && first <= 0xDF) {
+            more = 1;
+        } else if (first >= 0xE0 && first <= 0xEF) {
+            more = 2;
+            low = first == 0xE0 ? 0xA0 : low;
+            high = first == 0xED ? 0x9F : high;
+        } else if (first >= 0xF0 && first <= 0xF4) {
+            more = 3;
+            low = first == 0xF0 ? 0x90 : low;
+            high = first == 0xF4 ? 0x8F : high;
+        } else {
+            return false;
+        }
+        for (; more; more--, i++) {
+            if (i == length || bytes[i] < low || bytes[i] > high)
+                return false;
+            low = 0x80;
+            high = 0xBF;
+        }
+    }
+    return true;
+}
+
+int csi_name(const view *v, const char *name, uint32_t *length)
+{
+    if (!name)
+        return CS_E_INVALID;
+    if (*length == CS_NUL) {
+        uint32_t n = 0;
+        while (n < v->key_bytes && name[n])
+            n++;
+        *length = n;
+    }
+    if (*length == 0 || *length >= v->key_bytes)
+        return CS_E_NAME;
+    for (uint32_t i = 0; i < *length; i++)
+        if (!name[i])
+            return CS_E_NAME;
+    return csi_utf8((const unsigned char *)name, *length) ? CS_OK : CS_E_NAME;
+}
+
+/* FNV-1a, then the finalizer of MurmurHash3, because buckets are chosen by the upper bits. */
+uint32_t csi_hash(const char *name, uint32_t length)
+{
+    uint32_t hash = 2166136261u;
+    for (uint32_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)name[i]) * 16777619u;
+    hash = (hash ^ (hash >> 16)) * 0x85EBCA6Bu;
+    hash = (hash ^ (hash >> 13)) * 0xC2B2AE35u;
+    return hash ^ (hash >> 16);
+}
+
+bool csi_same(const char *a, uint32_t length, const char *literal)
+{
+    for (uint32_t i = 0; i < length; i++)
+        if (!literal[i] || a[i] != literal[i])
+            return false;
+    return !literal[length];
+}
