@@ -1,0 +1,63 @@
+/*
+ * _hot: the few calls that are made so often that cffi's 100 ns would be most of their cost.
+ *
+ * Base types for the engine, counters and gauges, over the same public headers as everything else.
+ * Nothing here blocks, so the GIL is kept. What may block (setting a state, waiting) goes through cffi, and
+ * so does every lock: a lock knows its thread, and only one copy of the core may number the threads.
+ *
+ * Cells share an Anchor, which keeps view and memory alive and is told when the region is closed. With a
+ * GIL nobody is inside a cell while the region is closed, so the anchor lets go of the memory then.
+ * Without one it keeps it until the last cell goes; a write that overtakes the closing changes a region
+ * that is still mapped, as if it had come just before.
+ */
+#include <Python.h>
+
+#include "_hot_anchor.h"
+#include "_hot_engine.h"
+#include "_hot_named.h"
+
+static PyObject *keep_forever(PyObject *module, PyObject *object) {
+    (void)module;
+    Py_INCREF(object);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef module_methods[] = {
+    {"keep_forever", keep_forever, METH_O,
+     "keep_forever(object): never free it, not even when the interpreter ends and daemon threads still run."},
+    {NULL, NULL, 0, NULL},
+};
+
+static int add_type(PyObject *module, PyType_Spec *spec, const char *name) {
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+    if (type == NULL) {
+        return -1;
+    }
+    int result = PyModule_AddObjectRef(module, name, type);
+    Py_DECREF(type);
+    return result;
+}
+
+static int module_exec(PyObject *module) {
+    fill_engine_getset();
+    return add_type(module, &anchor_spec, "Anchor") || add_type(module, &engine_spec, "HotEngine") ||
+                   add_type(module, &counter_spec, "HotCounter") || add_type(module, &gauge_spec, "HotGauge")
+               ? -1
+               : 0;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, (void *)(uintptr_t)module_exec},
+#if defined(Py_GIL_DISABLED) && defined(Py_mod_gil)
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef module_definition = {
+    PyModuleDef_HEAD_INIT, "corestate._hot", "Hot cells; see _hot.c.", 0, module_methods, module_slots, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__hot(void) {
+    return PyModuleDef_Init(&module_definition);
+}

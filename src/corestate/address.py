@@ -1,0 +1,77 @@
+"""Where a region lives: a path (a mapped file), ``shm:name`` (POSIX shared memory) or ``heap:`` (this process only)."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from corestate.errors import AddressError
+
+__all__ = ["Address", "parse"]
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_LONGEST_SHM_NAME = 250
+
+
+@dataclass(frozen=True)
+class Address:
+    """A parsed address; ``str()`` gives the form ``parse`` takes.
+
+    Raises:
+        AddressError: by ``parse`` and the constructor's callers, when nothing could live there.
+    """
+
+    kind: Literal["file", "shm", "heap"]
+    name: str
+    """The path; the name of the shared memory without ``shm:``; empty for ``heap:``."""
+
+    def __str__(self) -> str:
+        return self.name if self.kind == "file" else f"{self.kind}:{self.name}"
+
+
+def parse(address: str | os.PathLike[str] | Address) -> Address:
+    """Parse an address. A ``PathLike`` is always a path; a path that looks like another form needs ``./`` before it. O(1).
+
+    Raises:
+        AddressError: Empty, a URL, a name POSIX shared memory cannot have, or ``heap:`` with a name.
+    """
+    if isinstance(address, Address):
+        return address
+    if isinstance(address, os.PathLike):
+        return _path(os.fspath(address))
+    if not isinstance(address, str):
+        raise AddressError.because("corestate address", found=f"{address!r}, a {type(address).__name__}")
+    if address.startswith("shm:"):
+        return _shm(address)
+    if address.startswith("heap:"):
+        if address != "heap:":
+            raise AddressError.because(
+                f"address {address!r}",
+                expected='"heap:" alone, since such a region has no name others could use',
+                found=repr(address[5:]) + " after it",
+                advice='use "heap:", or "shm:name" to share',
+            )
+        return Address("heap", "")
+    if match := _URL.match(address):
+        raise AddressError.because(f"address {address!r}", found=f"a URL ({match[0]})")
+    return _path(address)
+
+
+def _path(path: object) -> Address:
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise AddressError.because(f"address {path!r}", expected="a path as str", found=repr(path))
+    return Address("file", path)
+
+
+def _shm(address: str) -> Address:
+    name = address[4:].removeprefix("/")
+    if not name or name in (".", "..") or "/" in name or "\0" in name or len(os.fsencode(name)) > _LONGEST_SHM_NAME:
+        raise AddressError.because(
+            f"address {address!r}",
+            expected=f'"shm:" and a name of 1 to {_LONGEST_SHM_NAME} bytes without "/"',
+            found=repr(name),
+            advice="choose another name",
+        )
+    return Address("shm", name)

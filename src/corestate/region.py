@@ -1,0 +1,221 @@
+"""Where the bytes of a region live, and this process's attachment to them.
+
+How to call the core
+    Pass ``region.view`` straight into the call, each time anew::
+
+        code = lib.cs_counter_get(region.view, handle, out)
+        if code < 0:
+            raise error(code, f"counter {name!r}")
+
+    ``region.view`` is a plain attribute (some 20 ns) that raises ClosedError once the region is closed; there is
+    nothing else to check. The call holds a reference to it while it runs, and the memory is unmapped when the last
+    such reference goes: a region closed by another thread stays mapped under a call in flight. So **never keep**
+    ``region.view`` in an attribute, a closure or a generator's local across a ``yield``: that would keep the region
+    attached. A local variable during one function is fine.
+
+    Calls that wait go through ``region.wait``, which turns seconds into nanoseconds, carries on after a signal (so that
+    Ctrl-C and handlers run) and lets ``close()`` by another thread end the wait with ClosedError.
+
+    ``region.memory`` (the whole mapping, for NumPy) may be kept: a view made over it holds the mapping by itself.
+    ``region.anchor`` is what the hot types (``_hot``) take; cells made with it raise ClosedError after the close.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, Literal
+
+from corestate import _storage
+from corestate._arguments import FOREVER, seconds_to_ns
+from corestate._attachment import Attachment
+from corestate._binding import address_of, check, error, ffi, lib
+from corestate.address import Address, parse
+from corestate.config import RegionConfig
+from corestate.errors import (
+    AddressError,
+    ClosedError,
+    ConfigMismatchError,
+    InvalidError,
+    RegionNotFoundError,
+)
+
+if TYPE_CHECKING:
+    import mmap
+    import os
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+__all__ = ["Mode", "Region", "attach_region", "create_region", "open_region", "unlink"]
+
+Mode = Literal["rw", "r"]
+
+
+class Region:
+    """One attachment of this process to one region. Made by ``open_region``, ``create_region``, ``attach_region``.
+
+    Safe to use from any number of threads. Leaving it without ``close()`` is no error: the participant slot is given
+    back and the memory unmapped when the object goes, or when the interpreter ends. A child of fork has it too, with
+    a participant slot of its own.
+    """
+
+    address: Address
+    """Where it lives."""
+    mode: Mode
+    config: RegionConfig
+    """What the region has, whatever was asked for."""
+    size: int
+    """Bytes."""
+    instance: str
+    """Random, one a region, as 32 hexadecimal digits: tells a region from one made later at the same address."""
+    view: Any
+    """``cs_region *`` for calls of the core. Raises ClosedError after ``close()``. See the module for its use."""
+    anchor: Any
+    """For the hot types."""
+    memory: mmap.mmap
+    """The whole mapping, read-only with mode ``"r"``. Raises ClosedError after ``close()``."""
+
+    def __init__(self, address: Address, mode: Mode, storage: _storage.Opened) -> None:
+        flags = (0 if storage.writable else lib.CS_READ_ONLY) | (lib.CS_PRIVATE if address.kind == "heap" else 0)
+        attachment = Attachment(storage.memory, flags)
+        self.address = address
+        self.mode = mode
+        self.size = len(storage.memory)
+        self.view, self.anchor = attachment.attach(storage.descriptor)
+        self.memory = storage.memory
+        self._attachment = weakref.ref(attachment)
+        info = ffi.new("cs_region_info *")
+        check(lib.cs_region_describe(self.view, info), f"describing {address}")
+        self.config = RegionConfig.from_core(info.config, storage.permissions)
+        self.instance = f"{info.instance[1]:016x}{info.instance[0]:016x}"
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("view", "memory"):  # deleted by close(): an attribute costs less than asking each time
+            raise ClosedError.because(f"region {self.address}")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close()`` was called."""
+        return bool(self.anchor.closed)
+
+    @property
+    def writable(self) -> bool:
+        """Whether it was opened with mode ``"rw"``."""
+        return self.mode == "rw"
+
+    @property
+    def participant(self) -> int:
+        """This process's participant id; 0 when read-only, or detached after a fork that could not claim a slot."""
+        return int(lib.cs_participant_self(self.view))
+
+    @property
+    def detached(self) -> str:
+        """Why this process, a child of fork, has no participant slot; empty when it has one or needs none."""
+        attachment = self._attachment()
+        return attachment.detached if attachment is not None else ""
+
+    def offset(self, pointer: Any) -> int:
+        """Bytes from the start of the region to where a pointer of the core points, for views over ``memory``. O(1)."""
+        return address_of(pointer) - address_of(ffi.from_buffer(self.memory))
+
+    def wait(self, call: Callable[[Any, int], int], timeout: float | None = None) -> int:
+        """Make a call that waits: ``call(view, timeout_ns)``, until it returns something else than INTERRUPTED.
+
+        Args:
+            call: such as ``lambda view, ns: lib.cs_events_wait(view, subscription, ns)``.
+            timeout: seconds, or None to wait without bound.
+
+        Returns:
+            The result code: zero or more, or ``lib.CS_E_TIMEOUT``; every other error is the caller's to check, too.
+
+        Raises:
+            ClosedError: the region was closed, before or meanwhile.
+            RangeError, NotANumberError, WrongTypeError: of the timeout.
+        """
+        left = seconds_to_ns(timeout)
+        deadline = None if left == FOREVER else time.monotonic_ns() + left
+        while True:
+            code: int = call(self.view, left)
+            if code == lib.CS_E_CLOSED:
+                raise error(code, f"region {self.address}")
+            if code != lib.CS_E_INTERRUPTED:
+                return code
+            if deadline is not None:
+                left = max(0, deadline - time.monotonic_ns())
+
+    def close(self) -> None:
+        """Give the participant slot back and unmap the memory. Idempotent, does not block, safe beside other threads.
+
+        Threads waiting in this region get ClosedError; so does every later call. The slot is given back and the memory
+        unmapped at the last reference: at once, unless a call is in flight or a NumPy view still lives.
+        Locks this process still holds count as a dead holder's.
+        """
+        try:
+            view = self.view
+            del self.view
+        except (ClosedError, AttributeError):
+            return  # closed before, or by another thread this moment
+        del self.memory
+        self.anchor.close()
+        lib.cs_region_close(view)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{self.size} bytes"
+        return f"<corestate region {self.address} mode={self.mode!r} {state}>"
+
+
+def open_region(
+    address: str | os.PathLike[str] | Address,
+    *,
+    create: bool = True,
+    mode: Mode = "rw",
+    config: RegionConfig | None = None,
+) -> Region:
+    """Attach to the region at an address, making it if there is none.
+
+    However many processes open a new address at once, and whichever of them are killed meanwhile, all end on one
+    region, and none ever sees a half-made one.
+
+    Args:
+        address: a path, ``shm:name`` or ``heap:``.
+        create: make the region if there is none; with mode ``"r"`` nothing is ever made.
+        mode: ``"rw"``, or ``"r"``: mapped read-only, takes no participant slot.
+        config: sizes for a new region; an existing one must have the same. None: defaults, or what is there.
+
+    Raises:
+        AddressError, RegionNotFoundError, RegionPermissionError, NetworkFileSystemError, StorageError (no space),
+        ConfigMismatchError, FormatError (its subclasses say what is wrong with the bytes), ParticipantsFullError,
+        BusyError (its maker, alive, has been at it for a minute), UnsupportedError.
+    """
+    return _open(parse(address), "if_missing" if create and mode == "rw" else "never", mode, config)
+
+
+def create_region(address: str | os.PathLike[str] | Address, config: RegionConfig | None = None) -> Region:
+    """Make a region where there is none.
+
+    Raises:
+        RegionExistsError: something is there already. Else as ``open_region``.
+    """
+    return _open(parse(address), "always", "rw", config)
+
+
+def attach_region(
+    address: str | os.PathLike[str] | Address, mode: Mode = "rw", config: RegionConfig | None = None
+) -> Region:
+    """Attach to a region that exists.
+
+    Raises:
+        RegionNotFoundError: nothing is there. Else as ``open_region``.
+    """
+    return _open(parse(address), "never", mode, config)
