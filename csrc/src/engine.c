@@ -227,3 +227,15 @@ int cs_engine_read(const cs_region *region, cs_engine_snapshot *snapshot)
     }
     return CS_OK;
 }
+
+void csi_engine_restore(const view *v, const cs_engine_snapshot *s)
+{
+    for (uint32_t field = 0; field < CS_ENGINE_FIELDS; field++)
+        if (fields[field].name && field != CS_AGENT_COUNT) /* the registry has counted for itself */
+            poke64(cell_at(v, field), s->cells[field]);
+    for (uint32_t state = 0; state < CS_STATES; state++) {
+        struct lane *lane = lane_at(v, state);
+        poke64(&lane->state, s->changes[state] << 16 | s->states[state]);
+        poke32(&lane->announced, (uint32_t)s->changes[state]);
+    }
+}

@@ -98,10 +98,7 @@ int csi_record_read(const record *r, uint16_t lengths[4], void *out, uint32_t ca
         bool fits = !out || total <= capacity;
         if (out && sound && fits)
             copy_out(out, buffer + sizeof header, total);
-        fence_acquire(); /* the copy came before this look at the version */
-        uint64_t after = peek64(r->word);
-        uint64_t moved = version_in(after) - version_in(before);
-        if (moved > 1 || (moved == 1 && writer_in(after)))
+        if (!csi_record_stood(r, before))
             continue;
         if (!sound) /* nobody of ours writes that */
             return CS_E_CORRUPT;
@@ -112,6 +109,16 @@ int csi_record_read(const record *r, uint16_t lengths[4], void *out, uint32_t ca
         return CS_OK;
     }
     return CS_E_BUSY;
+}
+
+unsigned char *csi_record_buffer(const record *r, uint64_t word) { return buffer_at(r, version_in(word)); }
+
+bool csi_record_stood(const record *r, uint64_t word)
+{
+    fence_acquire(); /* the copy came before this look at the version */
+    uint64_t after = peek64(r->word);
+    uint64_t moved = version_in(after) - version_in(word);
+    return moved == 0 || (moved == 1 && !writer_in(after));
 }
 
 void csi_record_sweep(const view *v, const record *r, uint32_t seat)

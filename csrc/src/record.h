@@ -23,6 +23,10 @@ CS_INTERNAL int csi_record_write(view *v, const record *r, const cs_details *det
 /* Copy out; `out` may be null. Errors: TOO_BIG (capacity), BUSY (writers never paused). */
 CS_INTERNAL int csi_record_read(const record *r, uint16_t lengths[4], void *out, uint32_t capacity, uint64_t *version);
 
+/* For who copies in pieces: the current buffer under this word, and whether it stayed the current one. */
+CS_INTERNAL unsigned char *csi_record_buffer(const record *r, uint64_t word);
+CS_INTERNAL bool csi_record_stood(const record *r, uint64_t word);
+
 /* End the claim of a dead writer who sat in `seat`. */
 CS_INTERNAL void csi_record_sweep(const view *v, const record *r, uint32_t seat);
 

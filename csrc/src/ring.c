@@ -149,9 +149,9 @@ void csi_ring_sweep(const view *v, uint32_t seat)
 void csi_ring_restore(const view *v, uint64_t newest)
 {
     /* Slots of the numbers before it are holes of their laps, so that a reader steps over what was not kept. */
-    for (uint64_t i = 0; i <= v->event_mask && i < newest; i++) {
+    for (uint64_t i = 0; i <= v->event_mask; i++) {
         uint64_t position = newest - 1 - i;
-        poke64(&event_at(v, position)->word, word_of(lap_at(v, position), 0, EVENT_HOLE));
+        poke64(&event_at(v, position)->word, i < newest ? word_of(lap_at(v, position), 0, EVENT_HOLE) : 0);
     }
     store64(&v->ring->head, newest);
 }
@@ -240,23 +240,33 @@ static bool wanted(const cs_subscription *s, uint32_t kind)
     return !s->kinds || (kind < s->kind_bits && (s->kinds[kind / 32] >> (kind % 32) & 1u));
 }
 
-/* Copy a committed event out; false when it was overwritten meanwhile. */
-static bool read_event(const view *v, uint64_t position, uint64_t word, cs_event *event, unsigned char *data)
+/* A committed event's head, without its data. */
+static void read_head(const view *v, uint64_t position, cs_event *event)
 {
     struct event *from = event_at(v, position);
     uint32_t kind_length = peek32(&from->kind_length);
     uint32_t source_format = peek32(&from->source_format);
     uint32_t length = kind_length >> 16;
-    length = length <= v->event_bytes ? length : v->event_bytes;
     *event = (cs_event){.sequence = position + 1,
                         .time_ns = peek64(&from->time_ns),
                         .kind = kind_length & 0xFFFFu,
                         .source = source_format & CLAIM_OWNER,
                         .format = source_format >> 24,
-                        .length = length};
-    copy_out(data, data_of(from), length);
-    fence_acquire(); /* the copy is whole if the word below still is the one from before it */
-    return peek64(&from->word) == word;
+                        .length = length <= v->event_bytes ? length : v->event_bytes};
+}
+
+const unsigned char *csi_ring_peek(const view *v, uint64_t sequence, cs_event *event, uint64_t *word)
+{
+    if (look(v, sequence - 1, word) != LOOK_EVENT)
+        return 0;
+    read_head(v, sequence - 1, event);
+    return data_of(event_at(v, sequence - 1));
+}
+
+bool csi_ring_stood(const view *v, uint64_t sequence, uint64_t word)
+{
+    fence_acquire(); /* the copy is whole if the word still is the one from before it */
+    return peek64(&event_at(v, sequence - 1)->word) == word;
 }
 
 int cs_events_drain(cs_region *region, cs_subscription *s, void *rows, uint32_t row_bytes, uint32_t capacity,
@@ -282,7 +292,9 @@ int cs_events_drain(cs_region *region, cs_subscription *s, void *rows, uint32_t 
             s->next++;
         } else {
             cs_event event;
-            if (!read_event(v, s->next - 1, word, &event, row + sizeof event))
+            read_head(v, s->next - 1, &event);
+            copy_out(row + sizeof event, data_of(event_at(v, s->next - 1)), event.length);
+            if (!csi_ring_stood(v, s->next, word))
                 continue;
             s->next++;
             if (!wanted(s, event.kind))

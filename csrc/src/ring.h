@@ -26,6 +26,10 @@ CS_INTERNAL bool csi_published(const view *v, uint32_t kind, const cs_change *ch
 /* Turn what dead owners of this participant slot have claimed into holes. O(ring). */
 CS_INTERNAL void csi_ring_sweep(const view *v, uint32_t seat);
 
+/* For who copies in pieces: a committed event's head and data, or null; and whether it stayed there meanwhile. */
+CS_INTERNAL const unsigned char *csi_ring_peek(const view *v, uint64_t sequence, cs_event *event, uint64_t *word);
+CS_INTERNAL bool csi_ring_stood(const view *v, uint64_t sequence, uint64_t word);
+
 /* For a restored picture: where the numbering goes on, and one retained event at its old position. */
 CS_INTERNAL void csi_ring_restore(const view *v, uint64_t newest);
 CS_INTERNAL void csi_ring_put(const view *v, const cs_event *event, const void *data);

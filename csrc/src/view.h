@@ -130,6 +130,9 @@ static inline bool still(const struct slot *slot, cs_handle handle)
 /* The table of an enum cs_section, or null. */
 CS_INTERNAL const table_view *csi_table(const view *v, uint32_t section);
 
+/* For a restored picture: the engine section, with nothing to announce. */
+CS_INTERNAL void csi_engine_restore(const view *v, const cs_engine_snapshot *snapshot);
+
 /* -- text ------------------------------------------------------------------------------------ */
 
 /* Checks a name against the region's key_bytes and gives its length. CS_OK or CS_E_NAME. */
