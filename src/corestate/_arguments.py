@@ -28,7 +28,9 @@ def name_bytes(name: str, what: str = "name") -> bytes:
     try:
         encoded = name.encode()
     except UnicodeEncodeError as problem:
-        raise NameInvalidError.because(f"{what} {name!r:.100}", found=f"code points that have no UTF-8 ({problem.reason})") from None  # noqa: E501
+        raise NameInvalidError.because(
+            f"{what} {name!r:.100}", found=f"code points that have no UTF-8 ({problem.reason})"
+        ) from None
     if not encoded:
         raise NameInvalidError.because(what, found="an empty one")
     return encoded
@@ -65,7 +67,9 @@ def unsigned(value: int, what: str, bits: int = 64) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise WrongTypeError.because(what, expected="an int", found=f"{value!r:.100} ({type(value).__name__})") from None
+        raise WrongTypeError.because(
+            what, expected="an int", found=f"{value!r:.100} ({type(value).__name__})"
+        ) from None
     if not 0 <= number < 1 << bits:
         raise RangeError.because(what, expected=f"0 to 2**{bits} - 1", found=str(number))
     return number

@@ -26,16 +26,17 @@ from corestate._binding import Anchor, error, ffi, keep_forever, lib
 
 if TYPE_CHECKING:
     import mmap
+    from collections.abc import Callable
 
-__all__ = ["Attachment", "inherited", "no_fork"]
+__all__ = ["Attachment", "hold", "let_go"]
 
 LINUX = sys.platform.startswith("linux")
 
 no_fork = threading.RLock()
 """Held while a descriptor is opened that a child must know of; fork waits for it."""
 
-inherited: set[int] = set()
-"""Descriptors, other than those of attachments, that a child of fork must close. Change it under ``no_fork``."""
+_held: set[int] = set()
+"""Descriptors with a lock that says "I live", other than those of attachments."""
 
 _live: dict[int, Attachment] = {}
 
@@ -44,6 +45,19 @@ def _reopen(descriptor: int, *, writable: bool) -> int:
     """Open a description of its own for the same file; its name may be gone."""
     flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC
     return os.open(f"/proc/self/fd/{descriptor}", flags)
+
+
+def hold(opener: Callable[[], int]) -> int:
+    """Open a descriptor that is to carry a lock; a child of fork closes it, so as not to keep its dead parent's."""
+    with no_fork:
+        descriptor = opener()
+        _held.add(descriptor)
+    return descriptor
+
+
+def let_go(descriptor: int) -> None:
+    """Say that a descriptor of ``hold`` has no lock any more, or is about to be closed."""
+    _held.discard(descriptor)
 
 
 class Attachment:
@@ -113,7 +127,7 @@ class Attachment:
             code = lib.cs_region_after_fork(self.owner, -1)
         else:
             try:
-                self.handle = self._reopen_inherited(parents)
+                self.handle = _reopen(parents, writable=True)
             except OSError as problem:
                 self.handle = -1
                 self.detached = f"cannot open the region's file in a child of fork: {problem}"
@@ -121,9 +135,6 @@ class Attachment:
             os.close(parents)
         if code < 0 and not self.detached:
             self.detached = f"cannot claim a participant slot in a child of fork: {error(code)}"
-
-    def _reopen_inherited(self, parents: int) -> int:
-        return _reopen(parents, writable=True)
 
     def _is_ours(self, descriptor: int) -> bool:
         """Whether a descriptor is still the one we opened, and not a number used again."""
@@ -135,10 +146,10 @@ class Attachment:
 
 def _in_child() -> None:
     try:
-        for descriptor in inherited:
+        for descriptor in _held:
             with suppress(OSError):
                 os.close(descriptor)
-        inherited.clear()
+        _held.clear()
         for attachment in list(_live.values()):
             attachment.after_fork()
         util = sys.modules.get("multiprocessing.util")

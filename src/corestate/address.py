@@ -32,7 +32,9 @@ class Address:
 
 
 def parse(address: str | os.PathLike[str] | Address) -> Address:
-    """Parse an address. A ``PathLike`` is always a path; a path that looks like another form needs ``./`` before it. O(1).
+    """Parse an address. O(1).
+
+    A ``PathLike`` is always a path; a str that is a path but looks like another form needs ``./`` before it.
 
     Raises:
         AddressError: Empty, a URL, a name POSIX shared memory cannot have, or ``heap:`` with a name.

@@ -62,7 +62,10 @@ class AgentType(IntEnum):
 
 
 class AgentStatus(IntEnum):
-    """Where an agent is in its life. ``FAILED`` and ``CANCELLED`` are final; stopped or completed to running is a restart."""
+    """Where an agent is in its life.
+
+    ``FAILED`` and ``CANCELLED`` are final; stopped or completed to running is a restart.
+    """
 
     STARTING = lib.CS_AGENT_STARTING
     RUNNING = lib.CS_AGENT_RUNNING

@@ -22,31 +22,34 @@ How to call the core
 
 from __future__ import annotations
 
+import os
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Literal
 
-from corestate import _storage
 from corestate._arguments import FOREVER, seconds_to_ns
 from corestate._attachment import Attachment
 from corestate._binding import address_of, check, error, ffi, lib
+from corestate._files import open_file, unlink_file
+from corestate._shared import open_shared, unlink_shared
+from corestate._storage import private
 from corestate.address import Address, parse
 from corestate.config import RegionConfig
 from corestate.errors import (
     AddressError,
     ClosedError,
-    ConfigMismatchError,
     InvalidError,
-    RegionNotFoundError,
+    WrongTypeError,
 )
 
 if TYPE_CHECKING:
     import mmap
-    import os
     from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
+
+    from corestate._storage import Make, Opened
 
 __all__ = ["Mode", "Region", "attach_region", "create_region", "open_region", "unlink"]
 
@@ -77,7 +80,7 @@ class Region:
     memory: mmap.mmap
     """The whole mapping, read-only with mode ``"r"``. Raises ClosedError after ``close()``."""
 
-    def __init__(self, address: Address, mode: Mode, storage: _storage.Opened) -> None:
+    def __init__(self, address: Address, mode: Mode, storage: Opened) -> None:
         flags = (0 if storage.writable else lib.CS_READ_ONLY) | (lib.CS_PRIVATE if address.kind == "heap" else 0)
         attachment = Attachment(storage.memory, flags)
         self.address = address
@@ -219,3 +222,42 @@ def attach_region(
         RegionNotFoundError: nothing is there. Else as ``open_region``.
     """
     return _open(parse(address), "never", mode, config)
+
+
+def unlink(address: str | os.PathLike[str] | Address) -> None:
+    """Remove the region at an address: its file, or its shared memory. Who is attached stays so, without a name.
+
+    Raises:
+        RegionNotFoundError: nothing is there.
+        NotRegionError: something else is there; it is left alone.
+        RegionPermissionError, StorageError: as the operating system has it.
+        AddressError: ``heap:``, which has no name to remove.
+    """
+    where = parse(address)
+    if where.kind == "heap":
+        raise AddressError.because("unlink heap:", expected="an address others could use", advice="close it instead")
+    (unlink_file if where.kind == "file" else unlink_shared)(where)
+
+
+def _open(where: Address, making: Make, mode: Mode, config: RegionConfig | None) -> Region:
+    if mode not in ("rw", "r"):
+        raise InvalidError.because(
+            f"region {where}", expected='mode "rw" or "r"', found=repr(mode), advice="pass one of them"
+        )
+    if config is not None and not isinstance(config, RegionConfig):
+        raise WrongTypeError.because(f"region {where}", expected="a RegionConfig", found=repr(config))
+    if where.kind == "heap":
+        if making == "never":
+            raise AddressError.because(
+                "region heap:",
+                expected="an address others could have made",
+                found="memory of this process alone, which is made by opening it",
+                advice='open it with create=True and mode="rw"',
+            )
+        return Region(where, mode, private(config or RegionConfig()))
+    opener = open_file if where.kind == "file" else open_shared
+    opened = opener(where, making, writable=mode == "rw", config=config)
+    try:
+        return Region(where, mode, opened)
+    finally:
+        os.close(opened.descriptor)
