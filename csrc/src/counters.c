@@ -257,7 +257,7 @@ int cs_gauge_compare_exchange(cs_region *region, cs_handle handle, double *expec
 {
     if (!expected)
         return CS_E_INVALID;
-    if (desired != desired)
+    if (desired != desired || *expected != *expected)
         return CS_E_NAN;
     uint64_t bits = bits_of(*expected);
     int result = exchange_number(view_of(region), TABLE_GAUGES, handle, &bits, bits_of(desired));
@@ -271,6 +271,8 @@ int cs_gauge_wait(cs_region *region, cs_handle handle, double seen, uint64_t tim
     uint64_t bits;
     if (!value)
         return CS_E_INVALID;
+    if (seen != seen)
+        return CS_E_NAN;
     int result = wait_number(view_of(region), TABLE_GAUGES, handle, bits_of(seen), timeout_ns, &bits);
     if (result == CS_OK)
         *value = value_of(bits);
