@@ -103,9 +103,10 @@ int csi_publish_change(view *v, uint32_t kind, const cs_change *change, const ch
 {
     unsigned char data[sizeof *change + 64];
     uint32_t room = v->event_bytes - (uint32_t)sizeof *change;
+    uint32_t whole = length;
+    room = room < 64 ? room : 64;
     length = length < room ? length : room;
-    length = length < 64 ? length : 64;
-    while (length && name && length < room && !csi_utf8((const unsigned char *)name, length))
+    while (length < whole && !csi_utf8((const unsigned char *)name, length)) /* not in the middle of a character */
         length--;
     memcpy(data, change, sizeof *change);
     if (length)
