@@ -41,6 +41,7 @@ typedef uint32_t data_value;
 
 static inline void fence_acquire(void) { atomic_thread_fence(memory_order_acquire); }
 static inline void fence_release(void) { atomic_thread_fence(memory_order_release); }
+static inline void fence_sc(void) { atomic_thread_fence(memory_order_seq_cst); }
 
 static inline uint32_t peek32(const a32 *p) { return atomic_load_explicit(p, memory_order_relaxed); }
 static inline uint32_t load32(const a32 *p) { return atomic_load_explicit(p, memory_order_acquire); }

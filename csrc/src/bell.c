@@ -13,6 +13,7 @@ int csi_bell_wait(const view *v, struct bell *bell, deadline until, uint64_t sli
         return cs_port_sleep(slice);
     uint32_t ticket = load32(&bell->change);
     (void)swap32(&bell->flag, 1);
+    fence_sc(); /* the look at the data, whatever loads it is made of, comes after the flag */
     if (ready(context) || load32_sc(&v->closed))
         return CS_OK;
     int result = cs_port_wait(&bell->change, ticket, slice);

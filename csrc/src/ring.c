@@ -82,6 +82,7 @@ int csi_publish(view *v, uint32_t kind, uint32_t format, const void *data, uint3
         if (result != CS_OK)
             return result;
         struct event *event = event_at(v, position);
+        fence_release(); /* who sees any of what follows sees the claim too, and discards its copy of the lap before */
         poke64(&event->time_ns, cs_port_now_ns());
         poke32(&event->kind_length, length << 16 | kind);
         poke32(&event->source_format, format << 24 | owner);

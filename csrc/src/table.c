@@ -161,8 +161,8 @@ static void begin_change(const table_view *t, uint32_t operation, uint32_t index
     poke32(&t->head->intent_bucket, bucket);
     store32(&t->head->intent, operation | index << INTENT_SLOT_SHIFT | note << INTENT_NOTE_SHIFT);
     uint32_t change = peek32(&t->head->change);
-    /* Sequentially consistent, so that no later store to a chain is seen before it. */
     (void)swap32(&t->head->change, change + 1);
+    fence_release(); /* who sees any of what follows sees the change too, and that what the slot held has gone */
 }
 
 int csi_table_insert(view *v, uint32_t table, const char *key, uint32_t length, const table_hooks *hooks,
