@@ -1,0 +1,214 @@
+/* Views: read-only, coming and going, closed, after a fork. */
+#include "cases.h"
+
+void case_read_only(void)
+{
+    cs_region *region = suite_open(0, 0), view;
+    cs_handle counter = 0, gauge = 0, area = 0, agent = 0, lock = 0, none = 0;
+    uint64_t number = 3, expected = 3;
+    double real = 1;
+    uint32_t kind = 0, found = 0;
+    cs_details details = {"", "", "", 0, 0, 0};
+    NEED(region);
+    CHECK_RESULT(cs_counter_open(region, "x", 1, &counter), CS_OK);
+    CHECK_RESULT(cs_gauge_open(region, "x", 1, &gauge), CS_OK);
+    CHECK_RESULT(cs_area_open(region, "x", 1, &area), CS_OK);
+    CHECK_RESULT(cs_lock_open(region, "x", 1, &lock), CS_OK);
+    CHECK_RESULT(cs_agent_register(region, "x", 1, 0, 0, &agent), CS_OK);
+    CHECK_RESULT(cs_kind_open(region, "x", 1, &kind), CS_OK);
+    cs_config config = suite_config();
+    uint64_t size = cs_region_size(&config), before = suite_sum(suite_block[0], size);
+    CHECK_RESULT(suite_join(&view, 0, CS_READ_ONLY), CS_OK);
+    CHECK_EQUAL(cs_participant_self(&view), 0);
+
+    CHECK_RESULT(cs_engine_set_state(&view, CS_STATE_BURST, 1), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_engine_set(&view, CS_NEURON_COUNT, 1), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_engine_set_f64(&view, CS_BURST_FREQUENCY, 1), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_engine_add(&view, CS_NEURON_COUNT, 1, 0), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_counter_open(&view, "new", CS_NUL, &none), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_counter_set(&view, counter, 1), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_counter_add(&view, counter, 1, 0), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_counter_compare_exchange(&view, counter, &expected, 1), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_counter_remove(&view, counter), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_gauge_open(&view, "new", CS_NUL, &none), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_gauge_set(&view, gauge, 1), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_gauge_add(&view, gauge, 1, 0), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_gauge_compare_exchange(&view, gauge, &real, 1), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_gauge_remove(&view, gauge), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_area_open(&view, "new", CS_NUL, &none), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_area_set(&view, area, CS_AREA_NEURON_COUNT, 1), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_area_add(&view, area, CS_AREA_NEURON_COUNT, 1, 0), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_area_remove(&view, area), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_lock_open(&view, "new", CS_NUL, &none), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_lock_try(&view, CS_SECTION_LOCKS, lock), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_lock_acquire(&view, CS_SECTION_AREAS, area, 0), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_lock_remove(&view, lock), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_agent_register(&view, "new", CS_NUL, 0, 0, &none), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_agent_deregister(&view, agent, 0), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_agent_heartbeat(&view, agent), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_agent_set_status(&view, agent, CS_AGENT_RUNNING, 0), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_agent_set_details(&view, agent, &details), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_agents_reap(&view, CS_FOREVER, 1), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_kind_open(&view, "new", CS_NUL, &found), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_event_publish(&view, kind, 0, "x", 1, 0), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_sweep(&view), CS_E_READ_ONLY);
+
+    /* What is there is found, and read. */
+    cs_subscription subscription;
+    suite_event taken;
+    cs_health health;
+    cs_agent_info info;
+    cs_lock_info lock_info;
+    CHECK_RESULT(cs_counter_open(&view, "x", 1, &none), CS_OK);
+    CHECK_EQUAL(none, counter);
+    CHECK_RESULT(cs_kind_open(&view, "x", 1, &found), CS_OK);
+    CHECK_EQUAL(found, kind);
+    CHECK_RESULT(cs_counter_get(&view, counter, &number), CS_OK);
+    CHECK_RESULT(cs_gauge_get(&view, gauge, &real), CS_OK);
+    CHECK_RESULT(cs_area_get(&view, area, 0, &number), CS_OK);
+    CHECK_RESULT(cs_agent_get(&view, agent, &info, 0, 0), CS_OK);
+    CHECK_RESULT(cs_lock_get(&view, CS_SECTION_LOCKS, lock, &lock_info), CS_OK);
+    CHECK_RESULT(cs_health_read(&view, CS_FOREVER, &health), CS_OK);
+    CHECK_RESULT(cs_subscribe(&view, &subscription, 0), CS_OK);
+    CHECK(suite_take(&view, &subscription, &taken));
+    cs_region_close(&view);
+    cs_region_detach(&view);
+    CHECK_EQUAL(suite_sum(suite_block[0], size), before); /* not one byte was written */
+    suite_close(0);
+}
+
+void case_attach_detach(void)
+{
+    cs_region *region = suite_open(0, 0), view;
+    cs_participant_info info;
+    cs_config config = suite_config();
+    uint32_t last = 0, live = 0;
+    NEED(region);
+    uint64_t before = cs_port_now_ns();
+    for (uint32_t round = 0; round < ROUNDS(3000u); round++) { /* further than a generation of 10 bits */
+        CHECK_RESULT(suite_join(&view, 0, 0), CS_OK);
+        uint32_t id = cs_participant_self(&view);
+        CHECK(id != 0);
+        CHECK(id != last); /* a slot used again is another participant */
+        CHECK(id != cs_participant_self(region));
+        last = id;
+        cs_region_detach(&view);
+        CHECK_EQUAL(cs_participant_self(&view), 0);
+    }
+    CHECK_RESULT(suite_join(&view, 0, 0), CS_OK);
+    for (uint32_t slot = 0; slot < config.participants; slot++) {
+        CHECK_RESULT(cs_participant_get(region, slot, &info), CS_OK);
+        CHECK_EQUAL(info.slot, slot);
+        if (info.state == CS_PARTICIPANT_FREE)
+            continue;
+        live++;
+        cs_identity self;
+        cs_port_identify(&self);
+        CHECK_EQUAL(info.state, CS_PARTICIPANT_LIVE);
+        CHECK(info.id == cs_participant_self(region) || info.id == cs_participant_self(&view));
+        CHECK_EQUAL(info.pid, self.pid);
+        CHECK_EQUAL(info.start, self.start);
+        CHECK(info.attached_ns >= before - 1000000000u && info.attached_ns <= cs_port_now_ns());
+    }
+    CHECK_EQUAL(live, 2);
+    CHECK_RESULT(cs_participant_get(region, config.participants, &info), CS_E_RANGE);
+    CHECK_RESULT(cs_participant_get(region, 0xFFFFFFFF, &info), CS_E_RANGE);
+    CHECK_RESULT(cs_participant_get(region, 0, 0), CS_E_INVALID);
+    cs_region_detach(&view);
+    suite_close(0);
+}
+
+static void check_detached(cs_region *view, cs_handle counter, cs_handle lock, cs_handle agent, uint32_t kind)
+{
+    uint64_t number = 0, expected = 0;
+    cs_handle none = 0;
+    CHECK_EQUAL(cs_participant_self(view), 0);
+    CHECK_RESULT(cs_counter_get(view, counter, &number), CS_OK);
+    CHECK_EQUAL(number, 7);
+    CHECK_EQUAL(cs_engine_get(view, CS_AGENT_COUNT), 1);
+    CHECK_RESULT(cs_counter_set(view, counter, 1), CS_E_DETACHED);
+    CHECK_RESULT(cs_counter_add(view, counter, 1, 0), CS_E_DETACHED);
+    CHECK_RESULT(cs_counter_compare_exchange(view, counter, &expected, 1), CS_E_DETACHED);
+    CHECK_RESULT(cs_counter_open(view, "new", CS_NUL, &none), CS_E_DETACHED);
+    CHECK_RESULT(cs_gauge_open(view, "new", CS_NUL, &none), CS_E_DETACHED);
+    CHECK_RESULT(cs_area_open(view, "new", CS_NUL, &none), CS_E_DETACHED);
+    CHECK_RESULT(cs_lock_open(view, "new", CS_NUL, &none), CS_E_DETACHED);
+    CHECK_RESULT(cs_lock_try(view, CS_SECTION_LOCKS, lock), CS_E_DETACHED);
+    CHECK_RESULT(cs_agent_register(view, "new", CS_NUL, 0, 0, &none), CS_E_DETACHED);
+    CHECK_RESULT(cs_agent_deregister(view, agent, 0), CS_E_DETACHED);
+    CHECK_RESULT(cs_agent_set_status(view, agent, CS_AGENT_RUNNING, 0), CS_E_DETACHED);
+    CHECK_RESULT(cs_event_publish(view, kind, 0, "x", 1, 0), CS_E_DETACHED);
+    CHECK_RESULT(cs_engine_set(view, CS_NEURON_COUNT, 1), CS_E_DETACHED);
+    CHECK_RESULT(cs_engine_set_state(view, CS_STATE_BURST, 1), CS_E_DETACHED);
+}
+
+/* A forked child has a copy of its parent's view; after_fork gives it a slot of its own, or none. */
+void case_after_fork(void)
+{
+    cs_config config = suite_config();
+    config.participants = 2;
+    cs_region *region = suite_open(0, &config), child, grandchild;
+    cs_handle counter = 0, lock = 0, agent = 0;
+    uint32_t kind = 0;
+    NEED(region);
+    CHECK_RESULT(cs_counter_open(region, "c", 1, &counter), CS_OK);
+    CHECK_RESULT(cs_counter_set(region, counter, 7), CS_OK);
+    CHECK_RESULT(cs_lock_open(region, "l", 1, &lock), CS_OK);
+    CHECK_RESULT(cs_agent_register(region, "a", 1, 0, 0, &agent), CS_OK);
+    CHECK_RESULT(cs_kind_open(region, "k", 1, &kind), CS_OK);
+    CHECK_RESULT(cs_lock_try(region, CS_SECTION_LOCKS, lock), CS_OK);
+    child = *region;
+    CHECK_RESULT(cs_region_after_fork(&child, -1), CS_OK);
+    CHECK(cs_participant_self(&child) != 0);
+    CHECK(cs_participant_self(&child) != cs_participant_self(region));
+    CHECK_RESULT(cs_lock_release(&child, CS_SECTION_LOCKS, lock), CS_E_NOT_OWNER); /* its parent's lock */
+    CHECK_RESULT(cs_lock_try(&child, CS_SECTION_LOCKS, lock), CS_E_BUSY);
+    CHECK_RESULT(cs_lock_release(region, CS_SECTION_LOCKS, lock), CS_OK);
+    grandchild = child;
+    CHECK_RESULT(cs_region_after_fork(&grandchild, -1), CS_E_NO_SLOT);
+    check_detached(&grandchild, counter, lock, agent, kind);
+    cs_region_detach(&child);
+    CHECK_RESULT(cs_region_after_fork(&grandchild, -1), CS_OK); /* and may try again */
+    CHECK_RESULT(cs_counter_add(&grandchild, counter, 1, 0), CS_OK);
+    cs_region_detach(&grandchild);
+
+    cs_region reader;
+    CHECK_RESULT(suite_join(&reader, 0, CS_READ_ONLY), CS_OK);
+    CHECK_RESULT(cs_region_after_fork(&reader, -1), CS_OK); /* had no slot, needs none */
+    CHECK_EQUAL(cs_participant_self(&reader), 0);
+    CHECK_RESULT(cs_counter_set(&reader, counter, 7), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_counter_set(region, counter, 7), CS_OK);
+    cs_region gone = *region;
+    suite_close(0);
+    cs_region_detach(&gone); /* twice does no harm */
+}
+
+void case_detached_view(void)
+{
+    cs_region *region = suite_open(0, 0), view;
+    cs_handle counter = 0, lock = 0, agent = 0;
+    uint32_t kind = 0;
+    NEED(region);
+    CHECK_RESULT(cs_counter_open(region, "c", 1, &counter), CS_OK);
+    CHECK_RESULT(cs_counter_set(region, counter, 7), CS_OK);
+    CHECK_RESULT(cs_lock_open(region, "l", 1, &lock), CS_OK);
+    CHECK_RESULT(cs_agent_register(region, "a", 1, 0, 0, &agent), CS_OK);
+    CHECK_RESULT(cs_kind_open(region, "k", 1, &kind), CS_OK);
+    CHECK_RESULT(suite_join(&view, 0, 0), CS_OK);
+    cs_region_detach(&view);
+    check_detached(&view, counter, lock, agent, kind);
+    suite_close(0);
+}
+
+/* A region whose maker died, or that others still use, is not disturbed by a second attach in the same process. */
+void case_private_view(void)
+{
+    cs_config config = suite_config();
+    cs_region view;
+    NEED(CHECK_RESULT(cs_region_format(suite_block[0], cs_region_size(&config), &config, 0), CS_OK));
+    CHECK_RESULT(cs_region_attach(&view, suite_block[0], cs_region_size(&config), CS_PRIVATE, -1), CS_OK);
+    CHECK(cs_participant_self(&view) != 0);
+    CHECK_RESULT(cs_engine_set_state(&view, CS_STATE_GENOME, CS_GENOME_LOADED), CS_OK);
+    CHECK_EQUAL(cs_sweep(&view), 0);
+    cs_region_detach(&view);
+}
