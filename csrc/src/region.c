@@ -5,9 +5,11 @@
 #define TABLE_LIMIT (1u << 24)
 
 static const uint32_t table_sections[TABLES] = {CS_SECTION_COUNTERS, CS_SECTION_GAUGES, CS_SECTION_AREAS,
-                                                CS_SECTION_AGENTS,   CS_SECTION_LOCKS,  CS_SECTION_KINDS};
+                                                CS_SECTION_AGENTS,   CS_SECTION_LOCKS,  CS_SECTION_KINDS,
+                                                CS_SECTION_BUDGETS};
 static const uint32_t table_payloads[TABLES] = {sizeof(struct number), sizeof(struct number), sizeof(struct area),
-                                                sizeof(struct agent),  sizeof(struct lock),   0};
+                                                sizeof(struct agent),  sizeof(struct lock),   0,
+                                                sizeof(struct budget)};
 
 static uint64_t pad(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
 
@@ -25,7 +27,11 @@ void cs_config_default(cs_config *config)
                           .agent_details_bytes = 256,
                           .key_bytes = 64,
                           .line_bytes = 64,
-                          .fcl_window = 20};
+                          .fcl_window = 20,
+                          .budgets = 64,
+                          .reservations = 256,
+                          .values = 1024,
+                          .value_bytes = 464};
 }
 
 static bool power_of_two(uint32_t n) { return n && !(n & (n - 1)); }
@@ -56,6 +62,14 @@ static const char *wrong_field(const cs_config *c)
         return "key_bytes";
     if (!power_of_two(c->line_bytes) || c->line_bytes < 8 || c->line_bytes > 128)
         return "line_bytes";
+    if (c->budgets > TABLE_LIMIT)
+        return "budgets";
+    if (c->reservations > (1u << 20))
+        return "reservations";
+    if (c->values % VALUE_WAYS || c->values > TABLE_LIMIT)
+        return "values";
+    if (c->value_bytes % 8 || c->value_bytes > 32768 || (c->values && !c->value_bytes))
+        return "value_bytes";
     return 0;
 }
 
@@ -101,6 +115,12 @@ static int make_plan(const cs_config *config, struct plan *plan, const char **fi
         place(plan, CS_SECTION_EVENTS, sizeof(struct ring) + config->events * event, config->events, event);
         uint64_t seat = pad(sizeof(struct participant), config->line_bytes);
         place(plan, CS_SECTION_PARTICIPANTS, config->participants * seat, config->participants, seat);
+        place_table(plan, config, TABLE_BUDGETS, config->budgets);
+        uint64_t reservation = pad(sizeof(struct reservation), config->line_bytes);
+        place(plan, CS_SECTION_RESERVATIONS, config->reservations * reservation, config->reservations, reservation);
+        uint64_t value = pad(sizeof(struct value) + config->value_bytes, config->line_bytes);
+        uint64_t group = sizeof(struct value_group) + VALUE_WAYS * value;
+        place(plan, CS_SECTION_VALUES, config->values / VALUE_WAYS * group, config->values, value);
         if (plan->size > REGION_LIMIT)
             wrong = "agents";
     }
@@ -149,6 +169,7 @@ int cs_region_format(void *memory, uint64_t size, const cs_config *config, uint3
     header->fcl_window = config->fcl_window;
     header->event_bytes = config->event_bytes;
     header->agent_details_bytes = config->agent_details_bytes;
+    header->value_bytes = config->value_bytes;
     header->created_ns = cs_port_now_ns();
     cs_identity self;
     cs_port_identify(&self);
@@ -181,7 +202,11 @@ static void read_config(const struct header *header, cs_config *config)
                           .agent_details_bytes = header->agent_details_bytes,
                           .key_bytes = header->key_bytes,
                           .line_bytes = header->line_bytes,
-                          .fcl_window = header->fcl_window};
+                          .fcl_window = header->fcl_window,
+                          .budgets = s[CS_SECTION_BUDGETS].count,
+                          .reservations = s[CS_SECTION_RESERVATIONS].count,
+                          .values = s[CS_SECTION_VALUES].count,
+                          .value_bytes = header->value_bytes};
 }
 
 static int judge(const struct header *header, uint64_t size, struct plan *plan, cs_region_info *info)
@@ -276,6 +301,8 @@ int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint32_t fl
     v->events = START(CS_SECTION_EVENTS) + sizeof(struct ring);
     v->details = START(CS_SECTION_DETAILS);
     v->participants = START(CS_SECTION_PARTICIPANTS);
+    v->reservations = START(CS_SECTION_RESERVATIONS);
+    v->values = START(CS_SECTION_VALUES);
 #undef START
     for (uint32_t table = 0; table < TABLES; table++)
         see_table(v, table, &plan);
@@ -288,6 +315,11 @@ int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint32_t fl
     v->details_stride = plan.sections[CS_SECTION_DETAILS].stride;
     v->participant_count = info.config.participants;
     v->participant_stride = plan.sections[CS_SECTION_PARTICIPANTS].stride;
+    v->reservation_count = info.config.reservations;
+    v->reservation_stride = plan.sections[CS_SECTION_RESERVATIONS].stride;
+    v->value_groups = info.config.values / VALUE_WAYS;
+    v->value_stride = plan.sections[CS_SECTION_VALUES].stride;
+    v->value_bytes = info.config.value_bytes;
     v->key_bytes = info.config.key_bytes;
     v->line_bytes = info.config.line_bytes;
     v->fcl_window = info.config.fcl_window;
@@ -325,6 +357,8 @@ int cs_region_after_fork(cs_region *region, int64_t handle)
     poke32(&v->owner, 0);
     poke32(&v->id, 0);
     v->handle = handle;
+    if (handle < -1)
+        return CS_E_DETACHED;
     if (parent && v->flags & CS_PRIVATE) {
         /* The child has a copy of the bytes of its own, in which the parent is nobody. */
         struct participant *p = participant_at(v, owner_slot(parent));
@@ -365,7 +399,11 @@ int cs_region_describe(const cs_region *region, cs_region_info *info)
                                .agent_details_bytes = v->details_bytes,
                                .key_bytes = v->key_bytes,
                                .line_bytes = v->line_bytes,
-                               .fcl_window = v->fcl_window};
+                               .fcl_window = v->fcl_window,
+                               .budgets = v->tables[TABLE_BUDGETS].count,
+                               .reservations = v->reservation_count,
+                               .values = v->value_groups * VALUE_WAYS,
+                               .value_bytes = v->value_bytes};
     return CS_OK;
 }
 
@@ -390,8 +428,9 @@ int cs_region_section(const cs_region *region, uint32_t kind, cs_section_info *i
 
 const char *cs_section_name(uint32_t kind)
 {
-    static const char *const names[CS_SECTIONS] = {"engine",  "counters", "gauges", "areas",  "agents",
-                                                   "details", "locks",    "kinds",  "events", "participants"};
+    static const char *const names[CS_SECTIONS] = {"engine",  "counters",     "gauges", "areas",  "agents",
+                                                   "details", "locks",        "kinds",  "events", "participants",
+                                                   "budgets", "reservations", "values"};
     return kind < CS_SECTIONS ? names[kind] : 0;
 }
 

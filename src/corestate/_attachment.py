@@ -9,7 +9,8 @@ Liveness
 
 Lifetime
     ``view`` is a pointer object that owns nothing; when its last reference goes, and so no call is in flight, the
-    attachment ends: the slot is given back and the memory released. NumPy views hold the memory themselves.
+    attachment ends: the slot is given back and the memory released. The region has one reference, the anchor of its
+    hot cells another; closing the region drops both. NumPy views hold the memory themselves.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from corestate._binding import Anchor, error, ffi, keep_forever, lib
+from corestate._binding import Anchor, address_of, error, ffi, keep_forever, lib
 
 if TYPE_CHECKING:
     import mmap
@@ -41,10 +42,17 @@ _held: set[int] = set()
 _live: dict[int, Attachment] = {}
 
 
-def _reopen(descriptor: int, *, writable: bool) -> int:
-    """Open a description of its own for the same file; its name may be gone."""
+def _reopen(descriptor: int, path: str, *, writable: bool) -> int:
+    """Open a description of its own for the same file: by its descriptor, since its name may be gone; else by name."""
     flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC
-    return os.open(f"/proc/self/fd/{descriptor}", flags)
+    try:
+        return os.open(f"/proc/self/fd/{descriptor}", flags)
+    except FileNotFoundError:  # no /proc here
+        opened = os.open(path, flags)
+        if os.path.sameopenfile(opened, descriptor):
+            return opened
+        os.close(opened)
+        raise
 
 
 def hold(opener: Callable[[], int]) -> int:
@@ -63,7 +71,8 @@ def let_go(descriptor: int) -> None:
 class Attachment:
     """What must outlive every call in flight. Made by ``attach``; ends by itself, see the module."""
 
-    def __init__(self, memory: mmap.mmap, flags: int) -> None:
+    def __init__(self, memory: mmap.mmap, flags: int, path: str) -> None:
+        self.path = path
         self.memory: mmap.mmap | None = memory
         self.bytes: Any = ffi.from_buffer(memory)
         self.size = len(memory)
@@ -82,7 +91,7 @@ class Attachment:
         """
         with no_fork:
             if LINUX and descriptor >= 0:
-                self.handle = _reopen(descriptor, writable=not self.flags & lib.CS_READ_ONLY)
+                self.handle = _reopen(descriptor, self.path, writable=not self.flags & lib.CS_READ_ONLY)
                 status = os.fstat(self.handle)
                 self.file = (status.st_dev, status.st_ino)
             code = lib.cs_region_attach(self.owner, self.bytes, self.size, self.flags, self.handle)
@@ -90,10 +99,10 @@ class Attachment:
                 self._close_handle()
                 raise error(code, "attaching to the region")
             _live[id(self)] = self
-            _run_at_end_of_multiprocessing()
+            _end_of_child.ask_once()
         view = ffi.cast("cs_region *", self.owner)
         weakref.finalize(view, self.end).atexit = False
-        return view, Anchor(int(ffi.cast("uintptr_t", self.owner)), (self.owner, self.bytes))
+        return view, Anchor(address_of(self.owner), (self.owner, self.bytes), view)
 
     def end(self) -> None:
         """Give the slot back and let go of the memory. Idempotent. Never waits: it may run in a garbage collection."""
@@ -123,16 +132,17 @@ class Attachment:
             return
         if self.flags & lib.CS_READ_ONLY:
             return  # no slot, and no lock on the description: sharing it does no harm
-        if parents < 0:
+        if self.file is None:
             code = lib.cs_region_after_fork(self.owner, -1)
         else:
             try:
-                self.handle = _reopen(parents, writable=True)
+                self.handle = _reopen(parents, self.path, writable=True)
             except OSError as problem:
-                self.handle = -1
+                self.handle = -2  # there is a file, and nobody could see by it that this process lives
                 self.detached = f"cannot open the region's file in a child of fork: {problem}"
             code = lib.cs_region_after_fork(self.owner, self.handle)
-            os.close(parents)
+            if parents >= 0:
+                os.close(parents)
         if code < 0 and not self.detached:
             self.detached = f"cannot claim a participant slot in a child of fork: {error(code)}"
 
@@ -154,26 +164,29 @@ def _in_child() -> None:
             attachment.after_fork()
         util = sys.modules.get("multiprocessing.util")
         if util is not None:  # its child begins by forgetting what was to run at its end
-            util.register_after_fork(_multiprocessing, lambda _: _run_at_end_of_multiprocessing(again=True))
+            util.register_after_fork(_end_of_child, _EndOfChild.ask)
     finally:
         no_fork.release()
 
 
-class _Multiprocessing:
-    """Whether a child of multiprocessing, which ends without atexit, has been asked to run ``_at_exit``."""
+class _EndOfChild:
+    """Has a child of multiprocessing, which ends without atexit, run ``_at_exit``."""
 
     asked = False
 
+    def ask(self) -> None:
+        """Ask it, in the child."""
+        self.asked = True
+        sys.modules["multiprocessing.util"].Finalize(None, _at_exit, exitpriority=-1000)
 
-_multiprocessing = _Multiprocessing()
+    def ask_once(self) -> None:
+        """Ask it if this process is such a child and has not been asked."""
+        process = sys.modules.get("multiprocessing.process")
+        if process is not None and process.parent_process() is not None and not self.asked:
+            self.ask()
 
 
-def _run_at_end_of_multiprocessing(*, again: bool = False) -> None:
-    util = sys.modules.get("multiprocessing.util")
-    if util is None or (_multiprocessing.asked and not again):
-        return
-    _multiprocessing.asked = True
-    util.Finalize(None, _at_exit, exitpriority=-1000)
+_end_of_child = _EndOfChild()
 
 
 def _at_exit() -> None:

@@ -87,20 +87,26 @@ def text(pointer: Any) -> str:
 
 _EXPECTED = {
     lib.CS_TYPE_U64: "an int of 0 to 2**64 - 1",
-    lib.CS_TYPE_F64: "a float that is a number, and not negative where that has no meaning",
-    lib.CS_TYPE_PERCENT: "a float of 0 to 100",
+    lib.CS_TYPE_F64: "a number, and not a negative one where that has no meaning",
+    lib.CS_TYPE_PERCENT: "a number of 0 to 100",
     lib.CS_TYPE_BOOL: "True or False",
 }
+_ABOUT_THE_VALUE = (lib.CS_E_RANGE, lib.CS_E_NAN, lib.CS_E_INVALID)
 
 
 def hot_error(code: int, what: str, kind: int, found: object) -> errors.CorestateError:
     """The error the hot types raise: a negative result code, or 1 for a value of the wrong type."""
-    shown = None if found is None else f"{found!r:.100}"
+    shown = f"{found!r:.100}"
     expected = _EXPECTED.get(kind)
     if code > 0:
         return errors.WrongTypeError.because(what, expected=expected, found=f"{shown} ({type(found).__name__})")
-    about_the_value = code in (lib.CS_E_RANGE, lib.CS_E_NAN, lib.CS_E_INVALID)
-    return error(code, what, expected=expected if about_the_value else None, found=shown if about_the_value else None)
+    if code not in _ABOUT_THE_VALUE:
+        return error(code, what)
+    if what == "engine.add" and code == lib.CS_E_INVALID:
+        expected = "the name of a field that is an unsigned int, such as 'burst_count'"
+    if what.endswith("add") and code == lib.CS_E_RANGE:
+        expected, shown = "a sum within 0 to 2**64 - 1, and an n of 64 bits", f"n = {shown}"
+    return error(code, what, expected=expected, found=shown)
 
 
 def address_of(pointer: Any) -> int:

@@ -2,10 +2,10 @@ from typing_extensions import Self
 
 from corestate.enums import BurstEngineState, ConnectomeState, GenomeState, ServiceState
 
-# What hot cells share. `view` is the address of a cs_region; `keep` must keep both it and the mapped memory alive.
-# After close() every cell of the anchor raises ClosedError.
+# What hot cells share. `view` is the address of a cs_region; `keep` must keep it and the mapped memory valid, `alive`
+# the region attached. After close() every cell of the anchor raises ClosedError.
 class Anchor:
-    def __new__(cls, view: int, keep: object) -> Self: ...
+    def __new__(cls, view: int, keep: object, alive: object) -> Self: ...
     @property
     def closed(self) -> bool: ...
     def close(self) -> None: ...

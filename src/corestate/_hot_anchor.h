@@ -13,7 +13,8 @@
 typedef struct {
     PyObject_HEAD
     cs_region *view;
-    PyObject *keep;
+    PyObject *keep;  /* view and memory stay valid as long as this lives */
+    PyObject *alive; /* the region stays attached as long as this lives */
     _Atomic int closed;
 } Anchor;
 
@@ -25,11 +26,15 @@ static PyTypeObject *type_of(PyObject *module, const char *name) {
 
 /* -- errors -------------------------------------------------------------------------------- */
 
-#define WRONG_TYPE 1 /* beside the negative codes of the core */
+/* Beside the negative codes of the core: */
+#define WRONG_TYPE 1
+#define RAISED 2 /* by a value's own conversion, and to be passed on as it is */
 
 /* Raise what corestate._binding.hot_error(code, what, kind, found) makes of it. Always null. */
 static PyObject *fail(int code, const char *what, uint32_t kind, PyObject *found) {
-    PyErr_Clear();
+    if (code == RAISED) {
+        return NULL;
+    }
     PyObject *binding = PyImport_ImportModule("corestate._binding");
     if (binding == NULL) {
         return NULL;
@@ -44,9 +49,15 @@ static PyObject *fail(int code, const char *what, uint32_t kind, PyObject *found
     return NULL;
 }
 
-/* What a failed conversion means to the caller. */
+/* What a failed conversion means to the caller; its exception is cleared, unless it is none of ours to judge. */
 static int code_of_python_error(void) {
-    return PyErr_ExceptionMatches(PyExc_OverflowError) ? CS_E_RANGE : WRONG_TYPE;
+    int code = PyErr_ExceptionMatches(PyExc_OverflowError) ? CS_E_RANGE
+               : PyErr_ExceptionMatches(PyExc_TypeError)   ? WRONG_TYPE
+                                                           : RAISED;
+    if (code != RAISED) {
+        PyErr_Clear();
+    }
+    return code;
 }
 
 static int is_closed(const Anchor *anchor) {
@@ -105,8 +116,9 @@ static double f64_of_bits(uint64_t bits) {
 static PyObject *anchor_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     unsigned long long view;
     PyObject *keep;
-    static char *names[] = {"view", "keep", NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "KO", names, &view, &keep)) {
+    PyObject *alive;
+    static char *names[] = {"view", "keep", "alive", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "KOO", names, &view, &keep, &alive)) {
         return NULL;
     }
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -115,6 +127,8 @@ static PyObject *anchor_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
         self->view = (cs_region *)(uintptr_t)view;
         Py_INCREF(keep);
         self->keep = keep;
+        Py_INCREF(alive);
+        self->alive = alive;
         atomic_init(&self->closed, 0);
     }
     return (PyObject *)self;
@@ -128,6 +142,7 @@ static void release(PyObject *self) {
 }
 
 static void anchor_dealloc(PyObject *self) {
+    Py_CLEAR(((Anchor *)self)->alive);
     Py_CLEAR(((Anchor *)self)->keep);
     release(self);
 }
@@ -136,6 +151,7 @@ static PyObject *anchor_close(PyObject *self, PyObject *ignored) {
     (void)ignored;
     Anchor *anchor = (Anchor *)self;
     atomic_store_explicit(&anchor->closed, 1, memory_order_seq_cst);
+    Py_CLEAR(anchor->alive);
 #ifndef Py_GIL_DISABLED
     Py_CLEAR(anchor->keep);
 #endif

@@ -132,6 +132,7 @@ static PyObject *engine_add(PyObject *self, PyObject *const *args, Py_ssize_t co
     Py_ssize_t length = 0;
     const char *name = PyUnicode_AsUTF8AndSize(args[0], &length);
     if (name == NULL) {
+        PyErr_Clear(); /* not a str, or with code points that have no UTF-8 */
         return fail(WRONG_TYPE, "engine.add", CS_TYPE_NONE, args[0]);
     }
     for (uint32_t field = 0; field < CS_ENGINE_FIELDS; field++) {
@@ -146,7 +147,7 @@ static PyObject *engine_add(PyObject *self, PyObject *const *args, Py_ssize_t co
             code = cs_engine_add(engine->anchor->view, field, n, &value);
         }
         if (code != CS_OK) {
-            return engine_fail(code, name, CS_TYPE_U64, count == 2 ? args[1] : NULL);
+            return fail(code, "engine.add", CS_TYPE_U64, code == CS_E_INVALID ? args[0] : count == 2 ? args[1] : NULL);
         }
         return PyLong_FromUnsignedLongLong(value);
     }

@@ -9,7 +9,7 @@ from typing import Literal
 
 from corestate.errors import AddressError
 
-__all__ = ["Address", "parse"]
+__all__ = ["Address", "parse", "path_of"]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LONGEST_SHM_NAME = 250
@@ -77,3 +77,10 @@ def _shm(address: str) -> Address:
             advice="choose another name",
         )
     return Address("shm", name)
+
+
+def path_of(address: Address) -> str:
+    """The absolute path at which the file behind an address is found; empty for ``heap:``. O(1)."""
+    if address.kind == "file":
+        return os.path.abspath(address.name)  # noqa: PTH100
+    return f"/dev/shm/{address.name}" if address.kind == "shm" else ""  # noqa: S108

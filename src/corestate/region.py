@@ -32,12 +32,13 @@ from corestate._attachment import Attachment
 from corestate._binding import address_of, check, error, ffi, lib
 from corestate._files import open_file, unlink_file
 from corestate._shared import open_shared, unlink_shared
-from corestate._storage import private
-from corestate.address import Address, parse
+from corestate._storage import private, translate
+from corestate.address import Address, parse, path_of
 from corestate.config import RegionConfig
 from corestate.errors import (
     AddressError,
     ClosedError,
+    CorestateError,
     InvalidError,
     WrongTypeError,
 )
@@ -82,7 +83,7 @@ class Region:
 
     def __init__(self, address: Address, mode: Mode, storage: Opened) -> None:
         flags = (0 if storage.writable else lib.CS_READ_ONLY) | (lib.CS_PRIVATE if address.kind == "heap" else 0)
-        attachment = Attachment(storage.memory, flags)
+        attachment = Attachment(storage.memory, flags, path_of(address))
         self.address = address
         self.mode = mode
         self.size = len(storage.memory)
@@ -259,5 +260,9 @@ def _open(where: Address, making: Make, mode: Mode, config: RegionConfig | None)
     opened = opener(where, making, writable=mode == "rw", config=config)
     try:
         return Region(where, mode, opened)
+    except CorestateError:
+        raise
+    except OSError as problem:
+        raise translate(problem, where, writable=mode == "rw") from problem
     finally:
         os.close(opened.descriptor)

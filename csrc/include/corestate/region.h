@@ -33,8 +33,12 @@ typedef struct cs_config {
     uint32_t agent_details_bytes; /* capabilities, transport and metadata of an agent together:
                                      a multiple of 8, 0 to 65528 */
     uint32_t key_bytes;           /* 16, 32, 48 or 64: names are one byte shorter at most */
-    uint32_t line_bytes;          /* slots are padded to this: 8, 16, 32, 64 or 128; 64 on hosts, 8 on boards without a cache */
-    uint32_t fcl_window;          /* FCL window size a new area starts with */
+    uint32_t line_bytes; /* slots are padded to this: 8, 16, 32, 64 or 128; 64 on hosts, 8 on boards without a cache */
+    uint32_t fcl_window; /* FCL window size a new area starts with */
+    uint32_t budgets;    /* 0 to 2^24 */
+    uint32_t reservations; /* of all budgets at once, 0 to 2^20 */
+    uint32_t values;       /* hot values: a multiple of 8, 0 to 2^24 */
+    uint32_t value_bytes;  /* key and value of one together: a multiple of 8, 8 to 32768 */
 } cs_config;
 
 /* What a host asks for when nobody says otherwise. */
@@ -49,25 +53,23 @@ CS_API uint64_t cs_region_size(const cs_config *config);
 /* CS_OK, or CS_E_RANGE with *field naming the first value outside its bounds (field may be null). */
 CS_API int cs_config_check(const cs_config *config, const char **field);
 
-/* The same size as a constant expression, for static buffers; a test holds the two together. */
-#define CS_PAD_(n, to) ((((uint64_t)(n)) + (to)-1) / (to) * (to))
-#define CS_TABLE_BYTES_(count, payload, key, line)                                                 \
-    ((count) ? 64u + CS_PAD_(4u * (uint64_t)(count), 64) +                                         \
-                   CS_PAD_((uint64_t)(count)*CS_PAD_(16u + (payload) + (key), line), 64)           \
+/* The same size as a constant expression, for static buffers without budgets and hot values; a test holds the
+ * two together. */
+#define CS_PAD_(n, to) ((((uint64_t)(n)) + (to) - 1) / (to) * (to))
+#define CS_TABLE_BYTES_(count, payload, key, line)                                                                     \
+    ((count) ? 64u + CS_PAD_(4u * (uint64_t)(count), 64) +                                                             \
+                   CS_PAD_((uint64_t)(count) * CS_PAD_(16u + (payload) + (key), line), 64)                             \
              : 0u)
-#define CS_REGION_BYTES(agents, areas, counters, gauges, locks, events, event_bytes, event_kinds,  \
-                        participants, agent_details_bytes, key_bytes, line_bytes)                  \
-    (256u + 512u + CS_TABLE_BYTES_(counters, 16u, key_bytes, line_bytes) +                         \
-     CS_TABLE_BYTES_(gauges, 16u, key_bytes, line_bytes) +                                         \
-     CS_TABLE_BYTES_(areas, 40u, key_bytes, line_bytes) +                                          \
-     CS_TABLE_BYTES_(agents, 48u, key_bytes, line_bytes) +                                         \
-     ((agent_details_bytes)                                                                        \
-          ? CS_PAD_((uint64_t)(agents)*CS_PAD_(2u * (8u + (agent_details_bytes)), line_bytes), 64) \
-          : 0u) +                                                                                  \
-     CS_TABLE_BYTES_(locks, 16u, key_bytes, line_bytes) +                                          \
-     CS_TABLE_BYTES_(event_kinds, 0u, key_bytes, line_bytes) + 64u +                               \
-     CS_PAD_((uint64_t)(events)*CS_PAD_(24u + (event_bytes), line_bytes), 64) +                    \
-     CS_PAD_((uint64_t)(participants)*CS_PAD_(40u, line_bytes), 64))
+#define CS_REGION_BYTES(agents, areas, counters, gauges, locks, events, event_bytes, event_kinds, participants,        \
+                        agent_details_bytes, key_bytes, line_bytes)                                                    \
+    (320u + 512u + CS_TABLE_BYTES_(counters, 16u, key_bytes, line_bytes) +                                             \
+     CS_TABLE_BYTES_(gauges, 16u, key_bytes, line_bytes) + CS_TABLE_BYTES_(areas, 40u, key_bytes, line_bytes) +        \
+     CS_TABLE_BYTES_(agents, 48u, key_bytes, line_bytes) +                                                             \
+     ((agent_details_bytes) ? CS_PAD_((uint64_t)(agents) * CS_PAD_(2u * (8u + (agent_details_bytes)), line_bytes), 64) \
+                            : 0u) +                                                                                    \
+     CS_TABLE_BYTES_(locks, 16u, key_bytes, line_bytes) + CS_TABLE_BYTES_(event_kinds, 0u, key_bytes, line_bytes) +    \
+     64u + CS_PAD_((uint64_t)(events) * CS_PAD_(24u + (event_bytes), line_bytes), 64) +                                \
+     CS_PAD_((uint64_t)(participants) * CS_PAD_(40u, line_bytes), 64))
 
 /* A process's or task's view of one region. Opaque; the caller keeps it where it likes. */
 typedef struct cs_region {
@@ -104,21 +106,22 @@ CS_API void cs_region_detach(cs_region *region);
 CS_API void cs_region_close(cs_region *region);
 
 /*
- * In a child after fork: claim a slot of its own, with a handle of its own. Until then (or when it
- * fails with NO_SLOT) the view is detached: reads work, writes return CS_E_DETACHED.
+ * In a child after fork: claim a slot of its own, with a handle of its own. When that fails (with
+ * NO_SLOT, or with DETACHED because handle is below -1: there is a file, and it could not be opened
+ * again) the view is detached: reads work, writes return CS_E_DETACHED.
  */
 CS_API int cs_region_after_fork(cs_region *region, int64_t handle);
 
 /* What the first bytes of a block say of themselves, believed or not. */
 typedef struct cs_region_info {
-    uint64_t size;         /* as the header says */
-    uint64_t expected;     /* as its section table adds up */
-    uint64_t instance[2];  /* random, one a region */
-    uint64_t boot[2];      /* the boot under which it was made, zero where unknown */
-    uint64_t created_ns;   /* since the epoch */
-    uint32_t version;      /* layout version */
-    uint32_t byte_order;   /* 0x01020304 in this machine's order */
-    uint32_t ready;        /* 1 when complete */
+    uint64_t size;        /* as the header says */
+    uint64_t expected;    /* as its section table adds up */
+    uint64_t instance[2]; /* random, one a region */
+    uint64_t boot[2];     /* the boot under which it was made, zero where unknown */
+    uint64_t created_ns;  /* since the epoch */
+    uint32_t version;     /* layout version */
+    uint32_t byte_order;  /* 0x01020304 in this machine's order */
+    uint32_t ready;       /* 1 when complete */
     uint32_t sections;
     cs_config config;
 } cs_region_info;
@@ -151,11 +154,14 @@ enum cs_section {
     CS_SECTION_KINDS = 7,
     CS_SECTION_EVENTS = 8,
     CS_SECTION_PARTICIPANTS = 9,
-    CS_SECTIONS = 10
+    CS_SECTION_BUDGETS = 10,
+    CS_SECTION_RESERVATIONS = 11,
+    CS_SECTION_VALUES = 12,
+    CS_SECTIONS = 13
 };
 CS_API int cs_region_section(const cs_region *region, uint32_t kind, cs_section_info *info);
 
-/* The name of a section, "engine" to "participants"; null when there is none such. */
+/* The name of a section, "engine" to "values"; null when there is none such. */
 CS_API const char *cs_section_name(uint32_t kind);
 
 /* -- participants: who is attached --------------------------------------------------------- */
@@ -166,7 +172,7 @@ enum cs_participant_state {
     CS_PARTICIPANT_DEAD = 2 /* its slot awaits the sweep */
 };
 typedef struct cs_participant_info {
-    uint32_t id;          /* what events and agents name as their source; never zero */
+    uint32_t id; /* what events and agents name as their source; never zero */
     uint32_t slot;
     uint32_t pid;         /* in its own pid namespace */
     uint32_t state;       /* enum cs_participant_state, asked of the kernel now */
