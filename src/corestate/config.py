@@ -27,6 +27,10 @@ _BOUNDS = {
     "key_bytes": "16, 32, 48 or 64",
     "line_bytes": "8, 16, 32, 64 or 128",
     "fcl_window": "0 to 4294967295",
+    "budgets": "0 to 16777216",
+    "reservations": "0 to 1048576",
+    "values": "a multiple of 8, 0 to 16777216",
+    "value_bytes": "a multiple of 8, 8 to 32768",
     "permissions": "file permission bits, 0o000 to 0o777",
 }
 
@@ -71,6 +75,14 @@ class RegionConfig:
     """Bytes kept for a name; the longest name is one byte shorter."""
     line_bytes: int = _DEFAULT.line_bytes
     """Slots are padded to this; 8 saves memory on boards without a cache."""
+    budgets: int = _DEFAULT.budgets
+    """Budgets that processes spend from together."""
+    reservations: int = _DEFAULT.reservations
+    """Reservations open at once, of all budgets together."""
+    values: int = _DEFAULT.values
+    """Hot values kept above a store, a multiple of 8."""
+    value_bytes: int = _DEFAULT.value_bytes
+    """Bytes a hot value and its key may take together."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -114,6 +114,15 @@ class MismatchError(CorestateError, ValueError):
     advice = "read it again and decide anew"
 
 
+class LimitError(CorestateError, ValueError):
+    """A budget's limit would be exceeded."""
+
+    result = "CS_E_LIMIT"
+    expected = "an amount within what is left of the budget"
+    found = "more"
+    advice = "spend less, or raise the limit"
+
+
 # -- tables and handles ------------------------------------------------------------------------
 
 
