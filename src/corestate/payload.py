@@ -1,0 +1,71 @@
+"""MessagePack between the user's data and the region, where a peer may have written anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+
+from corestate.errors import InvalidError, RangeError, WrongTypeError
+
+__all__ = ["Undecodable", "pack", "unpack"]
+
+_packers: list[Any] = []
+_BROKEN = (ValueError, TypeError, OverflowError, RecursionError, MemoryError, msgpack.exceptions.UnpackException)
+
+
+class Undecodable(bytes):
+    """Bytes from a region that should be MessagePack and are not.
+
+    A peer that writes garbage costs its readers neither the rest of the events nor the rest of the agents: they get
+    this in place of the data.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Undecodable({bytes(self)!r})"
+
+    __str__ = __repr__
+
+
+def pack(data: Any, what: str) -> bytes:
+    """Data as MessagePack. O(size).
+
+    Raises:
+        WrongTypeError: of a type MessagePack does not have.
+        RangeError: an int beyond 64 bits.
+        InvalidError: nested deeper than some 500 levels, or in itself; str that is no Unicode.
+    """
+    try:
+        packer = _packers.pop()  # a list's pop and append are atomic: no packer is used by two threads at once
+    except IndexError:
+        packer = msgpack.Packer()
+    try:
+        packed: bytes = packer.pack(data)
+    except TypeError as problem:
+        raise WrongTypeError.because(
+            what,
+            expected="data of the types MessagePack has: None, bool, int, float, str, bytes, list, tuple, dict",
+            found=str(problem),
+            advice="convert it first",
+        ) from None
+    except OverflowError:
+        raise RangeError.because(what, expected="ints of -2**63 to 2**64 - 1", found="one beyond 64 bits") from None
+    except ValueError as problem:
+        raise InvalidError.because(
+            what, expected="data MessagePack can carry", found=str(problem), advice="make it flatter, or smaller"
+        ) from None
+    _packers.append(packer)
+    return packed
+
+
+def unpack(packed: Any) -> Any:
+    """Data from MessagePack; what cannot be decoded comes back as ``Undecodable``. O(size).
+
+    Lengths that claim more than there is and nesting deeper than some 500 levels cannot be decoded.
+    """
+    try:
+        return msgpack.unpackb(packed, strict_map_key=False)
+    except _BROKEN:
+        return Undecodable(packed)

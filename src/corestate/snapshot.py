@@ -1,0 +1,251 @@
+"""A picture of a region in a file, and back."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from corestate import region as regions
+from corestate._binding import error, ffi, lib
+from corestate.address import Address, parse
+from corestate.config import RegionConfig
+from corestate.errors import CorestateError, RegionExistsError, RegionNotFoundError, RegionPermissionError, StorageError
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from corestate.region import Region
+
+__all__ = ["SnapshotInfo", "probe", "restore_region", "write"]
+
+
+@dataclass(frozen=True)
+class SnapshotInfo:
+    """What a snapshot says of itself."""
+
+    bytes: int
+    """Length of the file."""
+    time_ns: int
+    """When it was taken, in ns since the epoch."""
+    changed: bool
+    """Whether anything changed while it was taken. Every record is whole all the same, and the engine's fields are of
+    one version."""
+    version: int
+    """Of the snapshot's format."""
+    crc: int
+    """CRC-32C of everything before it."""
+    config: RegionConfig
+    """Of the region it was taken from; ``permissions`` are not part of a snapshot and stand at their default."""
+
+    @classmethod
+    def from_core(cls, info: Any) -> SnapshotInfo:
+        """From a ``cs_snapshot_info``."""
+        return cls(
+            bytes=int(info.bytes),
+            time_ns=int(info.time_ns),
+            changed=bool(info.changed),
+            version=int(info.version),
+            crc=int(info.crc),
+            config=RegionConfig.from_core(info.config, RegionConfig().permissions),
+        )
+
+
+class _Sink:
+    """Where the core's bytes go, and what went wrong with that."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.problem: OSError | None = None
+
+
+_sinks: dict[int, _Sink] = {}
+_numbers = itertools.count(1)
+
+
+@ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
+def cs_python_write(context: Any, data: Any, length: int) -> int:
+    """What the core calls with each piece of a snapshot; ``context`` is a number in ``_sinks``."""
+    sink = _sinks[int(ffi.cast("uintptr_t", context))]
+    try:
+        sink.file.write(ffi.buffer(ffi.cast("unsigned char *", data), length))
+    except OSError as problem:
+        sink.problem = problem
+        return -1
+    return 0
+
+
+def write(region: Region, path: str | os.PathLike[str]) -> SnapshotInfo:
+    """Take a snapshot into a file, which then is there as a whole and durably, or not at all.
+
+    Written to a temporary name beside it, fsynced, renamed over what was there, and the directory fsynced. Others go on
+    reading and writing meanwhile. O(what is in the region).
+
+    Raises:
+        RegionPermissionError, RegionNotFoundError (no such directory), StorageError, BusyError (an agent's writer never
+        paused), ClosedError.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    info = ffi.new("cs_snapshot_info *")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            with os.fdopen(descriptor, "wb", buffering=1 << 20) as file:
+                _write_through(region, file, info)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)  # noqa: PTH105 - Path.replace has no better words
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_directory(target.parent)
+    except OSError as problem:
+        if isinstance(problem, CorestateError):
+            raise
+        raise _storage_error(f"snapshot {target}", problem) from problem
+    return SnapshotInfo.from_core(info)
+
+
+def _write_through(region: Region, file: BinaryIO, info: Any) -> None:
+    number, sink = next(_numbers), _Sink(file)
+    _sinks[number] = sink
+    try:
+        code = lib.cs_snapshot_write(region.view, lib.cs_python_write, ffi.cast("void *", number), info)
+    finally:
+        del _sinks[number]
+    if sink.problem is not None:
+        raise sink.problem
+    if code < 0:
+        raise error(code, "taking a snapshot")
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name != "posix":
+        return  # elsewhere a directory cannot be opened; the rename is as durable as the system makes it
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _storage_error(what: str, problem: OSError) -> CorestateError:
+    found = problem.strerror or str(problem)
+    if isinstance(problem, FileNotFoundError):
+        return RegionNotFoundError.because(
+            what, expected="a file, or a directory to put it in", found=found, advice="check the path"
+        )
+    if isinstance(problem, PermissionError):
+        return RegionPermissionError.because(what, found=found, advice="choose another place, or ask its owner")
+    return StorageError.because(what, found=found, advice="check the disk and the path")
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as problem:
+        raise _storage_error(f"snapshot {os.fspath(path)}", problem) from problem
+
+
+def _probe(content: bytes, path: str | os.PathLike[str]) -> SnapshotInfo:
+    info = ffi.new("cs_snapshot_info *")
+    code = lib.cs_snapshot_probe(ffi.from_buffer(content), len(content), info)
+    if code < 0:
+        raise _judge(code, path, info)
+    return SnapshotInfo.from_core(info)
+
+
+def _judge(code: int, path: str | os.PathLike[str], info: Any) -> CorestateError:
+    what = f"snapshot {os.fspath(path)}"
+    if code == lib.CS_E_VERSION:
+        return error(
+            code,
+            what,
+            expected=f"snapshot version {lib.CS_SNAPSHOT_VERSION}, the one this corestate reads and writes",
+            found=f"version {info.version}",
+            advice="restore it with the corestate that wrote it",
+        )
+    if code == lib.CS_E_NOT_REGION:
+        return error(code, what, expected="a snapshot", found="something else", advice="check the path")
+    if code == lib.CS_E_TRUNCATED:
+        return error(
+            code, what, expected="a whole snapshot", found="one cut short", advice="use another copy of the snapshot"
+        )
+    if code == lib.CS_E_CORRUPT:
+        return error(
+            code,
+            what,
+            expected="content that agrees with its CRC-32C",
+            found="content that does not",
+            advice="use another copy of the snapshot",
+        )
+    return error(code, what)
+
+
+def probe(path: str | os.PathLike[str]) -> SnapshotInfo:
+    """Check a snapshot as a whole (CRC, version, shape) without restoring it. O(size).
+
+    Raises:
+        RegionNotFoundError, RegionPermissionError, StorageError: of the file.
+        NotRegionError, LayoutVersionError, TruncatedError, CorruptError: of its content.
+    """
+    return _probe(_read(path), path)
+
+
+def restore_region(
+    path: str | os.PathLike[str], address: str | os.PathLike[str] | Address, config: RegionConfig | None = None
+) -> Region:
+    """Make a region at an address that is free, and put a snapshot into it; all or nothing.
+
+    A file gets its name when all is in place. Shared memory has its name from the start, so who opens it before this
+    returns may see it fill.
+
+    Args:
+        path: of the snapshot.
+        address: of the new region.
+        config: its sizes; None: those of the region the snapshot was taken from.
+
+    Raises:
+        As ``probe`` and ``corestate.create``; FullError, TooBigError, NameInvalidError: ``config`` is too small for it.
+    """
+    content = _read(path)
+    info = _probe(content, path)
+    where = parse(address)
+    config = config or info.config
+    if where.kind != "file":
+        made = regions.create_region(where, config)
+        try:
+            _fill(made, content, path)
+        except BaseException:
+            made.close()
+            if where.kind == "shm":
+                regions.unlink(where)
+            raise
+        return made
+    target = Path(where.name)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.restoring")
+    try:
+        with regions.create_region(temporary, config) as made:
+            _fill(made, content, path)
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            raise RegionExistsError.because(f"restoring to {where}") from None
+        except OSError as problem:
+            raise _storage_error(f"restoring to {where}", problem) from problem
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+    return regions.attach_region(where)
+
+
+def _fill(made: Region, content: bytes, path: str | os.PathLike[str]) -> None:
+    code = lib.cs_snapshot_restore(made.view, ffi.from_buffer(content), len(content))
+    if code < 0:
+        raise error(code, f"restoring {os.fspath(path)}")
