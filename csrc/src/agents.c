@@ -141,7 +141,7 @@ int cs_agent_register(cs_region *region, const char *id, uint32_t length, uint32
 static int seize(view *v, struct slot *slot)
 {
     cs_handle handle = (uint64_t)peek32(&slot->generation) << 32 |
-                       (uint32_t)(((unsigned char *)slot - agents_of(v)->slots) / agents_of(v)->stride);
+                       (uint32_t)((size_t)((unsigned char *)slot - agents_of(v)->slots) / agents_of(v)->stride);
     return take_status(v, slot, handle, peek32(&v->owner));
 }
 
