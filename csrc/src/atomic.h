@@ -108,49 +108,20 @@ static inline bool cas64(a64 *p, uint64_t *expected, uint64_t desired)
     return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_seq_cst, memory_order_acquire);
 }
 #else
-static inline uint64_t peek64(const a64 *p)
-{
-    uint32_t state = cs_port_enter();
-    uint64_t value = p->raw;
-    cs_port_leave(state);
-    return value;
-}
-static inline uint64_t load64(const a64 *p) { return peek64(p); }
-static inline uint64_t load64_sc(const a64 *p) { return peek64(p); }
-static inline uint64_t swap64(a64 *p, uint64_t value)
-{
-    uint32_t state = cs_port_enter();
-    uint64_t old = p->raw;
-    STEP();
-    p->raw = value;
-    cs_port_leave(state);
-    return old;
-}
-static inline void poke64(a64 *p, uint64_t value) { (void)swap64(p, value); }
-static inline void store64(a64 *p, uint64_t value) { (void)swap64(p, value); }
-static inline uint64_t add64(a64 *p, uint64_t n)
-{
-    uint32_t state = cs_port_enter();
-    uint64_t old = p->raw;
-    STEP();
-    p->raw = old + n;
-    cs_port_leave(state);
-    return old;
-}
-static inline uint64_t add64_relaxed(a64 *p, uint64_t n) { return add64(p, n); }
-static inline bool cas64(a64 *p, uint64_t *expected, uint64_t desired)
-{
-    uint32_t state = cs_port_enter();
-    uint64_t found = p->raw;
-    bool same = found == *expected;
-    if (same) {
-        STEP();
-        p->raw = desired;
-    }
-    cs_port_leave(state);
-    *expected = found;
-    return same;
-}
+/* Functions, since the section around each is more code than the call (wide.c). */
+uint64_t csi_load64(const a64 *p);
+uint64_t csi_swap64(a64 *p, uint64_t value);
+uint64_t csi_add64(a64 *p, uint64_t n);
+bool csi_cas64(a64 *p, uint64_t *expected, uint64_t desired);
+static inline uint64_t peek64(const a64 *p) { return csi_load64(p); }
+static inline uint64_t load64(const a64 *p) { return csi_load64(p); }
+static inline uint64_t load64_sc(const a64 *p) { return csi_load64(p); }
+static inline uint64_t swap64(a64 *p, uint64_t value) { return csi_swap64(p, value); }
+static inline void poke64(a64 *p, uint64_t value) { (void)csi_swap64(p, value); }
+static inline void store64(a64 *p, uint64_t value) { (void)csi_swap64(p, value); }
+static inline uint64_t add64(a64 *p, uint64_t n) { return csi_add64(p, n); }
+static inline uint64_t add64_relaxed(a64 *p, uint64_t n) { return csi_add64(p, n); }
+static inline bool cas64(a64 *p, uint64_t *expected, uint64_t desired) { return csi_cas64(p, expected, desired); }
 #endif
 
 static inline data_value data_peek(const data_word *p) { return atomic_load_explicit(p, memory_order_relaxed); }

@@ -32,6 +32,7 @@ const char *cs_strerror(int code)
         "not supported on this platform",
         "another value was found",
         "this process has no participant slot",
+        "a budget's limit would be exceeded",
     };
     if (code == CS_INHERITED)
         return "taken over from a dead holder";

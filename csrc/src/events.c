@@ -17,6 +17,7 @@ static const struct {
     {"agent_status_changed", CS_KIND_AGENT_STATUS_CHANGED},
     {"lock_inherited", CS_KIND_LOCK_INHERITED},
     {"area_changed", CS_KIND_AREA_CHANGED},
+    {"budget_warning", CS_KIND_BUDGET_WARNING},
 };
 #define BUILT_IN (uint32_t)(sizeof built_in / sizeof *built_in)
 

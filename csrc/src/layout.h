@@ -34,10 +34,11 @@ struct header {
     uint32_t fcl_window;
     uint32_t event_bytes;
     uint32_t agent_details_bytes;
-    uint32_t reserved;
+    uint32_t value_bytes;
     uint64_t created_ns;
     uint64_t boot[2];
     struct section sections[CS_SECTIONS];
+    uint64_t reserved1[2];
 };
 
 /* A word others wait for: `change` moves when there is news, `flag` says that somebody may be asleep. */
@@ -156,8 +157,61 @@ struct participant {
 };
 enum seat { SEAT_FREE = 0, SEAT_JOINING = 1, SEAT_LIVE = 2, SEAT_DEAD = 3 };
 
+/*
+ * spent <= taken <= limit after every single store, so that a reader sees a true state whenever it looks:
+ * taken is spent + reserved.
+ */
+struct budget {
+    a64 limit;
+    a64 taken;
+    a64 spent;
+    a64 detections;
+    a64 intent_spent; /* what spent will be */
+    a32 intent;       /* reservation index + 1 that is being committed, 0 none */
+    a32 claim;        /* claim word of who changes it */
+    a32 warned;
+    uint32_t reserved;
+};
+
+struct reservation {
+    a64 word; /* generation 32 bits << 32 | owner tag 22 bits << 2 | enum reservation_state */
+    a64 amount;
+    a64 budget; /* handle */
+    uint64_t reserved;
+};
+enum reservation_state {
+    RESERVATION_FREE = 0,
+    RESERVATION_FILLING = 1,
+    RESERVATION_HELD = 2,
+    RESERVATION_PREPARED = 3
+};
+
+/* Hot values lie in groups of eight under one claim: this, then eight slots. */
+#define VALUE_WAYS 8u
+struct value_group {
+    a32 claim;
+    a32 clock; /* one more for each write under this claim */
+    uint64_t reserved[7];
+};
+
+/* A hot value: this, then the key, padded to 8 bytes, then the value. */
+struct value {
+    a64 stamp; /* the group's clock when it was written << 3 | pinned 1 bit << 2 | enum value_state */
+    a64 hash;
+    a64 epoch;
+    a64 version;
+    a64 expires_ns;
+    a32 lengths; /* key 16 bits << 16 | value 16 bits */
+    a32 tag;
+};
+enum value_state { VALUE_EMPTY = 0, VALUE_MARKED = 1, VALUE_VALID = 2 };
+
+_Static_assert(sizeof(struct budget) == 56, "budget");
+_Static_assert(sizeof(struct reservation) == 32, "reservation");
+_Static_assert(sizeof(struct value_group) == 64, "value group");
+_Static_assert(sizeof(struct value) == 48, "value");
 _Static_assert(sizeof(struct section) == 16, "section");
-_Static_assert(sizeof(struct header) == 256, "header");
+_Static_assert(sizeof(struct header) == 320, "header");
 _Static_assert(sizeof(struct engine) == 512, "engine");
 _Static_assert(sizeof(struct table) == 64, "table");
 _Static_assert(sizeof(struct slot) == 16, "slot");

@@ -105,6 +105,7 @@ static void sweep_seat(view *v, uint32_t slot)
     csi_tables_sweep(v, slot);
     csi_engine_sweep(v, slot);
     csi_agents_sweep(v, slot);
+    csi_budgets_sweep(v, slot);
 }
 
 int csi_join(view *v)

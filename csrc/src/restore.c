@@ -131,6 +131,20 @@ static int read_area(picture *p)
     return result;
 }
 
+static int read_budget(picture *p)
+{
+    uint32_t length;
+    cs_handle handle;
+    const char *name = read_name(p, &length);
+    uint64_t limit = mp_read_uint(&p->r), spent = mp_read_uint(&p->r), detections = mp_read_uint(&p->r);
+    p->r.bad |= spent > limit;
+    p->rows[TABLE_BUDGETS]++;
+    if (!p->v || p->r.bad)
+        return CS_OK;
+    int result = cs_budget_open(p->region, name, length, &handle);
+    return result == CS_OK ? cs_budget_load(p->region, handle, limit, spent, detections) : result;
+}
+
 static int read_agent(picture *p)
 {
     uint32_t length;
@@ -205,6 +219,8 @@ static int read_one(picture *p)
         result = read_number(p, TABLE_GAUGES);
     } else if (is(tag, length, TAG_AREA) && fields == 6) {
         result = read_area(p);
+    } else if (is(tag, length, TAG_BUDGET) && fields == 5) {
+        result = read_budget(p);
     } else if (is(tag, length, TAG_AGENT) && fields == 11) {
         result = read_agent(p);
     } else if (is(tag, length, TAG_KIND) && fields == 2) {

@@ -93,6 +93,16 @@ static void write_area(mp_writer *w, struct slot *slot, const char *name, uint32
     mp_uint(w, load32(&area->lock.other));
 }
 
+static void write_budget(mp_writer *w, struct slot *slot, const char *name, uint32_t length)
+{
+    const struct budget *budget = payload_of(slot);
+    begin(w, TAG_BUDGET, 4);
+    mp_string(w, name, length);
+    mp_uint(w, load64(&budget->limit));
+    mp_uint(w, load64(&budget->spent));
+    mp_uint(w, load64(&budget->detections));
+}
+
 static void write_details(mp_writer *w, const unsigned char *from, const uint16_t lengths[3])
 {
     uint32_t offset = 0;
@@ -151,6 +161,8 @@ static int write_row(mp_writer *w, const view *v, uint32_t table, uint32_t index
             whole = write_agent(w, v, slot, index, name, length);
         else if (table == TABLE_AREAS)
             write_area(w, slot, name, length);
+        else if (table == TABLE_BUDGETS)
+            write_budget(w, slot, name, length);
         else if (table == TABLE_COUNTERS || table == TABLE_GAUGES)
             write_number(w, table, slot, name, length);
         else {
@@ -197,8 +209,8 @@ int cs_snapshot_write(const cs_region *region, cs_write_fn write, void *context,
 {
     if (!region || !write)
         return CS_E_INVALID;
-    static const uint32_t order[TABLES] = {TABLE_KINDS, TABLE_COUNTERS, TABLE_GAUGES,
-                                           TABLE_AREAS, TABLE_LOCKS,    TABLE_AGENTS};
+    static const uint32_t order[TABLES] = {TABLE_BUDGETS, TABLE_KINDS, TABLE_COUNTERS, TABLE_GAUGES,
+                                           TABLE_AREAS,   TABLE_LOCKS, TABLE_AGENTS};
     const view *v = const_view_of(region);
     mp_writer w = {.write = write, .context = context};
     cs_region_info described;

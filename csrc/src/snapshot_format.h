@@ -10,6 +10,7 @@
  *   ["counter", name, u64]  ["gauge", name, f64]
  *   ["area", name, neurons, incoming, outgoing, fcl_window]
  *   ["lock", name]
+ *   ["budget", name, limit, spent, detections]             reservations are of the moment and left out
  *   ["agent", id, type, status, changes, registered_ns, last_seen_ns, participant,
  *             capabilities, transport, metadata]
  *   ["events", newest sequence]
@@ -29,6 +30,7 @@
 #define TAG_GAUGE "gauge"
 #define TAG_AREA "area"
 #define TAG_LOCK "lock"
+#define TAG_BUDGET "budget"
 #define TAG_AGENT "agent"
 #define TAG_EVENTS "events"
 #define TAG_EVENT "event"
@@ -52,6 +54,10 @@ static const struct {
     {"key_bytes", offsetof(cs_config, key_bytes)},
     {"line_bytes", offsetof(cs_config, line_bytes)},
     {"fcl_window", offsetof(cs_config, fcl_window)},
+    {"budgets", offsetof(cs_config, budgets)},
+    {"reservations", offsetof(cs_config, reservations)},
+    {"values", offsetof(cs_config, values)},
+    {"value_bytes", offsetof(cs_config, value_bytes)},
 };
 #define CONFIG_FIELDS (uint32_t)(sizeof config_fields / sizeof *config_fields)
 

@@ -13,10 +13,11 @@ static inline bool left_by(const view *v, uint32_t owner, uint32_t seat)
     return owner && owner_slot(owner) == seat && !csi_alive(v, owner);
 }
 
-CS_INTERNAL void csi_tables_sweep(view *v, uint32_t seat); /* finishes or undoes insertions and removals */
-CS_INTERNAL void csi_engine_sweep(view *v, uint32_t seat); /* announces unannounced states */
-CS_INTERNAL void csi_agents_sweep(view *v, uint32_t seat); /* the same for agents; ends half-written details */
-CS_INTERNAL void csi_locks_sweep(view *v, uint32_t seat);  /* makes locks inheritable */
+CS_INTERNAL void csi_tables_sweep(view *v, uint32_t seat);  /* finishes or undoes insertions and removals */
+CS_INTERNAL void csi_engine_sweep(view *v, uint32_t seat);  /* announces unannounced states */
+CS_INTERNAL void csi_agents_sweep(view *v, uint32_t seat);  /* the same for agents; ends half-written details */
+CS_INTERNAL void csi_budgets_sweep(view *v, uint32_t seat); /* gives reservations back */
+CS_INTERNAL void csi_locks_sweep(view *v, uint32_t seat);   /* makes locks inheritable */
 
 /* A participant that leaves in order: the locks it still holds count as a dead holder's. */
 CS_INTERNAL void csi_locks_abandon(view *v, uint32_t owner);

@@ -20,7 +20,7 @@
 #define LIKELY(x) (x)
 #endif
 
-enum { TABLE_COUNTERS, TABLE_GAUGES, TABLE_AREAS, TABLE_AGENTS, TABLE_LOCKS, TABLE_KINDS, TABLES };
+enum { TABLE_COUNTERS, TABLE_GAUGES, TABLE_AREAS, TABLE_AGENTS, TABLE_LOCKS, TABLE_KINDS, TABLE_BUDGETS, TABLES };
 
 typedef struct table_view {
     struct table *head; /* null when the table has no slots */
@@ -40,6 +40,8 @@ typedef struct view {
     unsigned char *events;
     unsigned char *details;
     unsigned char *participants;
+    unsigned char *reservations;
+    unsigned char *values;
     table_view tables[TABLES];
     int64_t handle;
     cs_identity self;
@@ -51,6 +53,11 @@ typedef struct view {
     uint32_t details_stride;
     uint32_t participant_count;
     uint32_t participant_stride;
+    uint32_t reservation_count;
+    uint32_t reservation_stride;
+    uint32_t value_groups;
+    uint32_t value_stride;
+    uint32_t value_bytes;
     uint32_t key_bytes;
     uint32_t line_bytes;
     uint32_t fcl_window;

@@ -32,8 +32,9 @@ void case_strerror(void)
 
 void case_names_of_things(void)
 {
-    static const char *const sections[CS_SECTIONS] = {"engine",  "counters", "gauges", "areas",  "agents",
-                                                      "details", "locks",    "kinds",  "events", "participants"};
+    static const char *const sections[CS_SECTIONS] = {"engine",  "counters",     "gauges", "areas",  "agents",
+                                                      "details", "locks",        "kinds",  "events", "participants",
+                                                      "budgets", "reservations", "values"};
     for (uint32_t i = 0; i < CS_SECTIONS; i++)
         CHECK_TEXT(cs_section_name(i), sections[i]);
     CHECK(cs_section_name(CS_SECTIONS) == 0);
@@ -159,6 +160,14 @@ void case_config_bounds(void)
     for (uint32_t i = 0; i < sizeof bad_lines / sizeof *bad_lines; i++)
         check_bound(&c, &c.line_bytes, "line_bytes", bad_lines[i]);
 
+    check_bound(&c, &c.budgets, "budgets", most + 1);
+    check_bound(&c, &c.reservations, "reservations", (1u << 20) + 1);
+    check_bound(&c, &c.values, "values", 9);
+    check_bound(&c, &c.values, "values", most + 8);
+    check_bound(&c, &c.value_bytes, "value_bytes", 12);
+    check_bound(&c, &c.value_bytes, "value_bytes", 32776);
+    check_bound(&c, &c.value_bytes, "value_bytes", 0);
+
     check_good(&c, &c.agents, "agents", 0);
     check_good(&c, &c.agents, "agents", most);
     check_good(&c, &c.areas, "areas", 0);
@@ -178,6 +187,10 @@ void case_config_bounds(void)
     for (uint32_t key = 16; key <= 64; key += 16)
         check_good(&c, &c.key_bytes, "key_bytes", key);
     check_good(&c, &c.line_bytes, "line_bytes", 8);
+    check_good(&c, &c.budgets, "budgets", 0);
+    check_good(&c, &c.reservations, "reservations", 0);
+    check_good(&c, &c.values, "values", 0);
+    check_good(&c, &c.value_bytes, "value_bytes", 32768);
     check_good(&c, &c.fcl_window, "fcl_window", 0);
     check_good(&c, &c.fcl_window, "fcl_window", 0xFFFFFFFF);
 
@@ -214,6 +227,7 @@ void case_config_size(void)
 {
     cs_config c;
     cs_config_default(&c);
+    c.budgets = c.reservations = c.values = 0; /* which the macro leaves out */
     CHECK_EQUAL(cs_region_size(&c), macro_size(&c));
     static const uint32_t keys[] = {16, 32, 48, 64}, lines[] = {8, 16, 32, 64, 128};
     uint64_t state = 1;

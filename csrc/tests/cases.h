@@ -79,6 +79,7 @@
     CASE(owed_status_event)                                                                                            \
     CASE(dead_table_writer)                                                                                            \
     CASE(p2_dead_details_writer)                                                                                       \
+    CASE(p5_details_lengths)                                                                                           \
     CASE(sweep_frees_slots)                                                                                            \
     CASE(read_only)                                                                                                    \
     CASE(attach_detach)                                                                                                \
@@ -91,6 +92,16 @@
     CASE(health_dead)                                                                                                  \
     CASE(health_stale)                                                                                                 \
     CASE(health_events)                                                                                                \
+    CASE(budget)                                                                                                       \
+    CASE(budget_limits)                                                                                                \
+    CASE(budget_warning)                                                                                               \
+    CASE(p3_dead_spender)                                                                                              \
+    CASE(budget_full)                                                                                                  \
+    CASE(value)                                                                                                        \
+    CASE(value_marks)                                                                                                  \
+    CASE(value_room)                                                                                                   \
+    CASE(value_pinned)                                                                                                 \
+    CASE(p3_dead_value_writer)                                                                                         \
     CASE(snapshot)                                                                                                     \
     CASE(snapshot_empty)                                                                                               \
     CASE(snapshot_moment)                                                                                              \

@@ -130,7 +130,11 @@ cs_config suite_config(void)
                         .agent_details_bytes = 96,
                         .key_bytes = 64,
                         .line_bytes = 64,
-                        .fcl_window = 20};
+                        .fcl_window = 20,
+                        .budgets = 4,
+                        .reservations = 8,
+                        .values = 16,
+                        .value_bytes = 112};
     return config;
 }
 

@@ -54,15 +54,15 @@ typedef struct cs_agent_info {
     uint64_t last_seen_ns;  /* since the epoch, of the coarse clock */
     uint64_t changes;       /* how often its status has changed */
     uint64_t details_version;
-    uint32_t type;          /* enum cs_agent_type */
-    uint32_t status;        /* enum cs_agent_status */
-    uint32_t participant;   /* id of the process that registered it */
+    uint32_t type;        /* enum cs_agent_type */
+    uint32_t status;      /* enum cs_agent_status */
+    uint32_t participant; /* id of the process that registered it */
     uint32_t id_length;
     uint32_t capabilities_length;
     uint32_t transport_length;
     uint32_t metadata_length;
     uint32_t reserved;
-    char id[64];            /* NUL-terminated */
+    char id[64]; /* NUL-terminated */
 } cs_agent_info;
 
 /*

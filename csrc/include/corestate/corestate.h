@@ -12,6 +12,8 @@
  *   agents.h    the agent registry
  *   events.h    the broadcast log
  *   health.h    one call that says how things are
+ *   budgets.h   money that many processes spend and none overspends
+ *   values.h    current values of hot keys, above a store
  *   snapshot.h  a picture of a region, and back
  *   port.h      what a platform provides (only for who writes a port)
  *
@@ -30,6 +32,8 @@
 #include "corestate/agents.h"
 #include "corestate/events.h"
 #include "corestate/health.h"
+#include "corestate/budgets.h"
+#include "corestate/values.h"
 #include "corestate/snapshot.h"
 
 #endif

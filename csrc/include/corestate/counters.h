@@ -62,7 +62,7 @@ CS_API int cs_gauge_wait(cs_region *region, cs_handle handle, double seen, uint6
 
 /* -- every named thing --------------------------------------------------------------------- */
 
-/* A table of names: CS_SECTION_COUNTERS, _GAUGES, _AREAS, _AGENTS, _LOCKS or _KINDS. */
+/* A table of names: CS_SECTION_COUNTERS, _GAUGES, _AREAS, _AGENTS, _LOCKS, _KINDS or _BUDGETS. */
 
 /* How many it holds; its change number, one more for each insertion and removal. Errors: INVALID. One load. */
 CS_API int cs_names_count(const cs_region *region, uint32_t table, uint32_t *count);
@@ -73,8 +73,8 @@ CS_API int cs_names_change(const cs_region *region, uint32_t table, uint32_t *ch
  * bytes, NUL-terminated) and moves the cursor. CS_E_NOT_FOUND at the end. What is inserted or removed
  * meanwhile may or may not be seen. O(1) for each slot ever used.
  */
-CS_API int cs_names_next(const cs_region *region, uint32_t table, uint32_t *cursor, cs_handle *handle,
-                         char name[64], uint32_t *length);
+CS_API int cs_names_next(const cs_region *region, uint32_t table, uint32_t *cursor, cs_handle *handle, char name[64],
+                         uint32_t *length);
 
 /* The name of what handle stands for. Errors: STALE, INVALID. */
 CS_API int cs_names_get(const cs_region *region, uint32_t table, cs_handle handle, char name[64], uint32_t *length);

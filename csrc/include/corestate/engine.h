@@ -49,11 +49,11 @@ enum cs_service_state {
 
 /* Which state. */
 enum cs_engine_state {
-    CS_STATE_BURST = 0,      /* enum cs_burst_engine_state */
-    CS_STATE_GENOME = 1,     /* enum cs_genome_state */
-    CS_STATE_CONNECTOME = 2, /* enum cs_connectome_state */
-    CS_STATE_BRAIN_READY = 3,/* 0 or 1 */
-    CS_STATE_FQ_SAMPLER = 4, /* enum cs_service_state, as are the next two */
+    CS_STATE_BURST = 0,       /* enum cs_burst_engine_state */
+    CS_STATE_GENOME = 1,      /* enum cs_genome_state */
+    CS_STATE_CONNECTOME = 2,  /* enum cs_connectome_state */
+    CS_STATE_BRAIN_READY = 3, /* 0 or 1 */
+    CS_STATE_FQ_SAMPLER = 4,  /* enum cs_service_state, as are the next two */
     CS_STATE_API = 5,
     CS_STATE_ZMQ = 6,
     CS_STATES = 7
@@ -128,10 +128,10 @@ CS_API const void *cs_engine_cell(const cs_region *region, uint32_t field);
 
 /* The whole engine section at one instant. */
 typedef struct cs_engine_snapshot {
-    uint64_t cells[26];     /* by enum cs_engine_field */
-    uint64_t changes[7];    /* how often each state has changed */
-    uint32_t states[7];     /* by enum cs_engine_state */
-    uint32_t quiet;         /* 1: all of this was true at one instant; 0: writers never paused */
+    uint64_t cells[26];  /* by enum cs_engine_field */
+    uint64_t changes[7]; /* how often each state has changed */
+    uint32_t states[7];  /* by enum cs_engine_state */
+    uint32_t quiet;      /* 1: all of this was true at one instant; 0: writers never paused */
 } cs_engine_snapshot;
 
 /* Copy until two copies in a row agree (at most 64 times). CS_OK also when quiet is 0. */

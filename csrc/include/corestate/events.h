@@ -28,6 +28,7 @@ enum cs_kind {
     CS_KIND_AGENT_STATUS_CHANGED = 8,       /* cs_change, then the id */
     CS_KIND_LOCK_INHERITED = 9,             /* cs_change (old: the dead, new: the taker), then the name */
     CS_KIND_AREA_CHANGED = 10,              /* cs_change (old: enum cs_area_field), then the name */
+    CS_KIND_BUDGET_WARNING = 11,            /* cs_change (new: percent spent), then the name */
     CS_KIND_USER = 16
 };
 
@@ -36,8 +37,8 @@ typedef struct cs_change {
     uint64_t subject; /* the handle, or enum cs_engine_state */
     uint32_t old_value;
     uint32_t new_value;
-    uint32_t change;  /* which change of the subject this is (low 32 bits) */
-    uint32_t table;   /* enum cs_section of the subject */
+    uint32_t change; /* which change of the subject this is (low 32 bits) */
+    uint32_t table;  /* enum cs_section of the subject */
 } cs_change;
 
 enum cs_format { CS_FORMAT_NONE = 0, CS_FORMAT_BYTES = 1, CS_FORMAT_MSGPACK = 2, CS_FORMAT_CHANGE = 3 };
@@ -47,9 +48,9 @@ typedef struct cs_event {
     uint64_t sequence; /* from 1, no gaps */
     uint64_t time_ns;  /* since the epoch */
     uint32_t kind;
-    uint32_t source;   /* participant id (low 22 bits); 0 where unknown */
-    uint32_t format;   /* enum cs_format */
-    uint32_t length;   /* of the data */
+    uint32_t source; /* participant id (low 22 bits); 0 where unknown */
+    uint32_t format; /* enum cs_format */
+    uint32_t length; /* of the data */
 } cs_event;
 
 /* Intern a kind by name (built-in names give the built-in kinds). Errors: NAME, FULL, READ_ONLY, BUSY. */
@@ -65,22 +66,22 @@ CS_API int cs_kind_name(const cs_region *region, uint32_t kind, char name[64], u
  * DETACHED, BUSY (only when the ring's own words have been scribbled on). Lock-free; never blocks; no
  * system call when nobody sleeps. About 50 ns.
  */
-CS_API int cs_event_publish(cs_region *region, uint32_t kind, uint32_t format, const void *data,
-                            uint32_t length, uint64_t *sequence);
+CS_API int cs_event_publish(cs_region *region, uint32_t kind, uint32_t format, const void *data, uint32_t length,
+                            uint64_t *sequence);
 
 /* The sequence of the newest position taken; 0 before the first. One load. */
 CS_API uint64_t cs_event_newest(const cs_region *region);
 
 /* A reader's place. Lives in the reader; one thread at a time. */
 typedef struct cs_subscription {
-    uint64_t next;        /* sequence wanted next */
-    uint64_t lost;        /* events overwritten before they were read */
-    uint64_t lost_from;   /* the last loss: first and last sequence; 0 when none */
+    uint64_t next;      /* sequence wanted next */
+    uint64_t lost;      /* events overwritten before they were read */
+    uint64_t lost_from; /* the last loss: first and last sequence; 0 when none */
     uint64_t lost_to;
-    uint64_t holes;       /* positions whose producer died or was passed over */
-    uint64_t stalled_ns;  /* since when the next position has been waiting for its producer */
-    const uint32_t *kinds;/* bit k of this bitmap: kind k is wanted; null: all */
-    uint32_t kind_bits;   /* how many bits the bitmap has */
+    uint64_t holes;        /* positions whose producer died or was passed over */
+    uint64_t stalled_ns;   /* since when the next position has been waiting for its producer */
+    const uint32_t *kinds; /* bit k of this bitmap: kind k is wanted; null: all */
+    uint32_t kind_bits;    /* how many bits the bitmap has */
     uint32_t reserved;
 } cs_subscription;
 
@@ -92,8 +93,8 @@ CS_API int cs_subscribe(const cs_region *region, cs_subscription *subscription, 
  * (at least 32 + config.event_bytes). *count is how many; 0 when there are none now. Never blocks,
  * bounded by capacity and the ring's size. A loss is in the subscription. Errors: INVALID.
  */
-CS_API int cs_events_drain(cs_region *region, cs_subscription *subscription, void *rows,
-                           uint32_t row_bytes, uint32_t capacity, uint32_t *count);
+CS_API int cs_events_drain(cs_region *region, cs_subscription *subscription, void *rows, uint32_t row_bytes,
+                           uint32_t capacity, uint32_t *count);
 
 /* Sleep until there may be an event to drain. Errors: TIMEOUT, INTERRUPTED, CLOSED. Read-only views
  * look every 10 ms. Blocks. */

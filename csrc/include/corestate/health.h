@@ -37,13 +37,13 @@ CS_API const char *cs_health_reason_name(uint32_t reason);
 typedef struct cs_health {
     cs_engine_snapshot engine;
     uint64_t time_ns;
-    uint64_t events_newest;   /* sequence */
-    uint64_t events_lost;     /* by all readers that can write, since the region was made */
-    uint64_t events_holes;    /* the same */
+    uint64_t events_newest; /* sequence */
+    uint64_t events_lost;   /* by all readers that can write, since the region was made */
+    uint64_t events_holes;  /* the same */
     uint32_t events_capacity;
-    uint32_t events_depth;    /* positions still readable */
-    uint32_t verdict;         /* enum cs_verdict */
-    uint32_t reasons;         /* enum cs_health_reason, or-ed */
+    uint32_t events_depth; /* positions still readable */
+    uint32_t verdict;      /* enum cs_verdict */
+    uint32_t reasons;      /* enum cs_health_reason, or-ed */
     uint32_t participants_live, participants_dead, participants_capacity;
     uint32_t agents, agents_stale, agents_dead, agents_capacity;
     uint32_t areas, areas_capacity;

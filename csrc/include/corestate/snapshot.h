@@ -23,12 +23,12 @@ typedef int (*cs_write_fn)(void *context, const void *bytes, uint32_t length);
 
 typedef struct cs_snapshot_info {
     uint64_t bytes;
-    uint64_t time_ns;  /* when it was taken, since the epoch */
-    uint32_t changed;  /* 1: something changed while it was taken */
+    uint64_t time_ns; /* when it was taken, since the epoch */
+    uint32_t changed; /* 1: something changed while it was taken */
     uint32_t version;
     uint32_t crc;
     uint32_t reserved;
-    cs_config config;  /* of the region it was taken from */
+    cs_config config; /* of the region it was taken from */
 } cs_snapshot_info;
 
 /* Write a picture through `write` in small pieces; info may be null. Stack use under 1 KiB.

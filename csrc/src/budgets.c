@@ -1,0 +1,399 @@
+#include "corestate/budgets.h"
+
+#include "claim.h"
+#include "number.h"
+#include "ring.h"
+#include "sweep.h"
+#include "table.h"
+
+/* -- reservations --------------------------------------------------------------------------- */
+
+static struct reservation *reservation_at(const view *v, uint32_t index)
+{
+    return (struct reservation *)(void *)(v->reservations + (size_t)index * v->reservation_stride);
+}
+static uint64_t word_of(uint32_t generation, uint32_t owner, enum reservation_state state)
+{
+    return (uint64_t)generation << 32 | owner << 2 | state;
+}
+static uint32_t generation_in(uint64_t word) { return (uint32_t)(word >> 32); }
+static uint32_t owner_in(uint64_t word) { return (uint32_t)word >> 2 & CLAIM_OWNER; }
+static enum reservation_state state_in(uint64_t word) { return (enum reservation_state)(word & 3u); }
+static bool counts(uint64_t word)
+{
+    return state_in(word) == RESERVATION_HELD || state_in(word) == RESERVATION_PREPARED;
+}
+
+static bool give_back(struct reservation *r, uint64_t word)
+{
+    return cas64(&r->word, &word, word_of(generation_in(word) + 1, 0, RESERVATION_FREE));
+}
+
+/* Take a free reservation; its generation makes its handle. Null when there is none. */
+static struct reservation *pick(const view *v, uint32_t owner, cs_handle budget, uint64_t amount, cs_handle *handle)
+{
+    for (uint32_t index = 0; index < v->reservation_count; index++) {
+        struct reservation *r = reservation_at(v, index);
+        uint64_t word = load64(&r->word);
+        uint32_t generation = generation_in(word) + 1;
+        if (state_in(word) == RESERVATION_FREE &&
+            cas64(&r->word, &word, word_of(generation, owner, RESERVATION_FILLING))) {
+            poke64(&r->amount, amount);
+            poke64(&r->budget, budget);
+            *handle = (uint64_t)generation << 32 | index;
+            return r;
+        }
+    }
+    return 0;
+}
+
+/* What holds this view's reservation: CS_OK, STALE or NOT_OWNER. */
+static int own(const view *v, cs_handle handle, uint32_t owner, struct reservation **r, uint64_t *word)
+{
+    if ((uint32_t)handle >= v->reservation_count)
+        return CS_E_STALE;
+    *r = reservation_at(v, (uint32_t)handle);
+    *word = load64(&(*r)->word);
+    if (generation_in(*word) != (uint32_t)(handle >> 32) || !counts(*word))
+        return CS_E_STALE;
+    return owner_in(*word) == owner ? CS_OK : CS_E_NOT_OWNER;
+}
+
+/* -- a budget under its claim --------------------------------------------------------------- */
+
+static const table_view *budgets_of(const view *v) { return &v->tables[TABLE_BUDGETS]; }
+
+static void count_again(const view *v, struct budget *b, cs_handle handle)
+{
+    uint64_t taken = load64(&b->spent);
+    for (uint32_t index = 0; index < v->reservation_count; index++) {
+        struct reservation *r = reservation_at(v, index);
+        if (counts(load64(&r->word)) && peek64(&r->budget) == handle)
+            taken += peek64(&r->amount);
+    }
+    store64(&b->taken, taken);
+}
+
+static void finish_commit(const view *v, struct budget *b)
+{
+    uint32_t index = peek32(&b->intent) - 1;
+    store64(&b->spent, peek64(&b->intent_spent));
+    if (index < v->reservation_count) {
+        uint64_t word = load64(&reservation_at(v, index)->word);
+        if (counts(word))
+            (void)give_back(reservation_at(v, index), word);
+    }
+}
+
+static int take(view *v, cs_handle handle, uint32_t *owner, struct budget **b)
+{
+    struct slot *slot = slot_of(budgets_of(v), handle);
+    int result = writer_of(v, owner);
+    if (!slot)
+        return CS_E_STALE;
+    *b = payload_of(slot);
+    if (result == CS_OK)
+        result = csi_claim_soon(v, &(*b)->claim, *owner);
+    if (result < 0)
+        return result;
+    if (!still(slot, handle)) {
+        (void)csi_claim_release(&(*b)->claim, *owner);
+        return CS_E_STALE;
+    }
+    if (result == CS_INHERITED || peek32(&(*b)->intent)) { /* a writer died in here */
+        if (peek32(&(*b)->intent))
+            finish_commit(v, *b);
+        count_again(v, *b, handle);
+        store32(&(*b)->intent, 0);
+    }
+    return CS_OK;
+}
+
+static void release(struct budget *b, uint32_t owner) { (void)csi_claim_release(&b->claim, owner); }
+
+/* Nine tenths of the limit are spent: say so once. The mark follows the event, so that none is missing. */
+static void warn(view *v, struct budget *b, cs_handle handle)
+{
+    uint64_t limit = peek64(&b->limit), spent = peek64(&b->spent);
+    bool due = limit && spent >= limit - limit / 10;
+    if (due == (peek32(&b->warned) != 0))
+        return;
+    if (due) {
+        uint32_t percent = (uint32_t)(spent / (limit / 100 ? limit / 100 : 1));
+        cs_change change = {.subject = handle, .new_value = percent < 100 ? percent : 100, .table = CS_SECTION_BUDGETS};
+        char name[64];
+        uint32_t length = 0;
+        (void)csi_table_key(v, budgets_of(v), handle, name, &length);
+        if (csi_publish_change(v, CS_KIND_BUDGET_WARNING, &change, name, length) != CS_OK)
+            return;
+    }
+    store32(&b->warned, due);
+}
+
+/* Give back what the dead hold, of one budget (or of all that are gone); true when anything was. */
+static bool reclaim(view *v, cs_handle budget)
+{
+    bool any = false;
+    for (uint32_t index = 0; index < v->reservation_count; index++) {
+        struct reservation *r = reservation_at(v, index);
+        uint64_t word = load64(&r->word);
+        bool held = state_in(word) == RESERVATION_HELD && peek64(&r->budget) == budget;
+        if (held && !csi_alive(v, owner_in(word)))
+            any |= give_back(r, word);
+    }
+    return any;
+}
+
+static int fill(view *v, uint32_t index, struct slot *slot, cs_handle handle, void *context)
+{
+    struct budget *b = payload_of(slot);
+    (void)v, (void)index, (void)handle, (void)context;
+    poke64(&b->limit, 0);
+    poke64(&b->taken, 0);
+    poke64(&b->spent, 0);
+    poke64(&b->detections, 0);
+    poke32(&b->intent, 0);
+    poke32(&b->warned, 0);
+    return CS_OK;
+}
+
+int cs_budget_open(cs_region *region, const char *name, uint32_t length, cs_handle *handle)
+{
+    static const table_hooks hooks = {.fill = fill};
+    if (!region || !handle)
+        return CS_E_INVALID;
+    int result = csi_name(view_of(region), name, &length);
+    return result == CS_OK ? csi_table_open(view_of(region), TABLE_BUDGETS, name, length, &hooks, handle) : result;
+}
+
+int cs_budget_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle)
+{
+    if (!region || !handle)
+        return CS_E_INVALID;
+    int result = csi_name(const_view_of(region), name, &length);
+    return result == CS_OK ? csi_table_find(const_view_of(region), TABLE_BUDGETS, name, length, handle) : result;
+}
+
+int cs_budget_remove(cs_region *region, cs_handle handle)
+{
+    view *v = view_of(region);
+    int result = csi_table_remove(v, TABLE_BUDGETS, handle, 0, 0);
+    for (uint32_t index = 0; result == CS_OK && index < v->reservation_count; index++) {
+        struct reservation *r = reservation_at(v, index);
+        uint64_t word = load64(&r->word);
+        if (counts(word) && peek64(&r->budget) == handle)
+            (void)give_back(r, word);
+    }
+    return result;
+}
+
+int cs_budget_get(const cs_region *region, cs_handle handle, cs_budget_info *info)
+{
+    const view *v = const_view_of(region);
+    struct slot *slot = slot_of(budgets_of(v), handle);
+    if (!info)
+        return CS_E_INVALID;
+    if (!slot)
+        return CS_E_STALE;
+    const struct budget *b = payload_of(slot);
+    for (int round = 0; round < 64; round++) {
+        uint64_t limit = load64(&b->limit), taken = load64(&b->taken), spent = load64(&b->spent);
+        *info = (cs_budget_info){.limit = limit,
+                                 .spent = spent,
+                                 .reserved = taken > spent ? taken - spent : 0,
+                                 .detections = load64(&b->detections),
+                                 .warned = load32(&b->warned)};
+        fence_acquire(); /* the first look came before the second */
+        if (peek64(&b->limit) == limit && peek64(&b->taken) == taken && peek64(&b->spent) == spent)
+            return still(slot, handle) ? CS_OK : CS_E_STALE;
+    }
+    return CS_E_BUSY;
+}
+
+int cs_budget_set_limit(cs_region *region, cs_handle handle, uint64_t limit)
+{
+    view *v = view_of(region);
+    uint32_t owner;
+    struct budget *b;
+    int result = take(v, handle, &owner, &b);
+    if (result != CS_OK)
+        return result;
+    if (limit < peek64(&b->taken))
+        result = CS_E_LIMIT;
+    else
+        store64(&b->limit, limit);
+    warn(v, b, handle);
+    release(b, owner);
+    return result;
+}
+
+int cs_budget_load(cs_region *region, cs_handle handle, uint64_t limit, uint64_t spent, uint64_t detections)
+{
+    view *v = view_of(region);
+    uint32_t owner;
+    struct budget *b;
+    if (spent > limit)
+        return CS_E_RANGE;
+    int result = take(v, handle, &owner, &b);
+    if (result != CS_OK)
+        return result;
+    if (limit - spent < peek64(&b->taken) - peek64(&b->spent)) {
+        result = CS_E_LIMIT; /* there are reservations by now that it has no room for */
+    } else {
+        store64(&b->limit, limit);
+        store64(&b->spent, spent);
+        store64(&b->detections, detections);
+        count_again(v, b, handle);
+        warn(v, b, handle);
+    }
+    release(b, owner);
+    return result;
+}
+
+int cs_budget_reserve(cs_region *region, cs_handle handle, uint64_t amount, cs_handle *reservation)
+{
+    view *v = view_of(region);
+    uint32_t owner;
+    struct budget *b;
+    if (!reservation)
+        return CS_E_INVALID;
+    int result = take(v, handle, &owner, &b);
+    if (result != CS_OK)
+        return result;
+    struct reservation *r = 0;
+    for (int round = 0; round < 2; round++) {
+        uint64_t limit = peek64(&b->limit), taken = peek64(&b->taken);
+        bool room = taken <= limit && amount <= limit - taken;
+        r = room ? pick(v, owner, handle, amount, reservation) : 0;
+        result = r ? CS_OK : room ? CS_E_FULL : CS_E_LIMIT;
+        if (r || !reclaim(v, handle))
+            break;
+        count_again(v, b, handle);
+    }
+    if (r) { /* held from here on; a death before the next line is found by who takes the claim over */
+        store64(&r->word, word_of((uint32_t)(*reservation >> 32), owner, RESERVATION_HELD));
+        store64(&b->taken, peek64(&b->taken) + amount);
+    }
+    release(b, owner);
+    return result;
+}
+
+int cs_budget_prepare(cs_region *region, cs_handle reservation)
+{
+    view *v = view_of(region);
+    uint32_t owner;
+    struct reservation *r;
+    uint64_t word;
+    int result = writer_of(v, &owner);
+    if (result == CS_OK)
+        result = own(v, reservation, owner, &r, &word);
+    if (result != CS_OK)
+        return result;
+    return cas64(&r->word, &word, word_of(generation_in(word), owner, RESERVATION_PREPARED)) ? CS_OK : CS_E_STALE;
+}
+
+/* Spend `amount` of a reservation that `holder` (or, for 0, somebody dead) has, and give back the rest. */
+static int end_reservation(view *v, cs_handle reservation, uint32_t holder, uint64_t amount)
+{
+    uint32_t owner;
+    struct reservation *r;
+    struct budget *b;
+    uint64_t word;
+    int result = writer_of(v, &owner);
+    if (result == CS_OK)
+        result = own(v, reservation, holder, &r, &word);
+    if (result == CS_E_NOT_OWNER && !holder && !csi_alive(v, owner_in(word)))
+        result = CS_OK;
+    if (result != CS_OK)
+        return result;
+    cs_handle budget = peek64(&r->budget);
+    if (amount > peek64(&r->amount))
+        return CS_E_RANGE;
+    result = take(v, budget, &owner, &b);
+    if (result != CS_OK) {
+        if (result == CS_E_STALE) /* the budget is gone, and the reservation with it */
+            (void)give_back(r, word);
+        return result;
+    }
+    if (load64(&r->word) != word) { /* ended by another thread while this one waited */
+        release(b, owner);
+        return CS_E_STALE;
+    }
+    poke64(&b->intent_spent, peek64(&b->spent) + amount);
+    store32(&b->intent, (uint32_t)reservation + 1); /* from here on it is spent */
+    uint64_t rest = peek64(&r->amount) - amount;
+    finish_commit(v, b);
+    store64(&b->taken, peek64(&b->taken) - rest);
+    store32(&b->intent, 0);
+    warn(v, b, budget);
+    release(b, owner);
+    return CS_OK;
+}
+
+int cs_budget_commit(cs_region *region, cs_handle reservation, uint64_t amount)
+{
+    uint32_t owner;
+    int result = writer_of(view_of(region), &owner);
+    return result == CS_OK ? end_reservation(view_of(region), reservation, owner, amount) : result;
+}
+
+int cs_budget_cancel(cs_region *region, cs_handle reservation) { return cs_budget_commit(region, reservation, 0); }
+
+int cs_budget_settle(cs_region *region, cs_handle reservation, uint64_t spent)
+{
+    return end_reservation(view_of(region), reservation, 0, spent);
+}
+
+int cs_budget_next_unsettled(const cs_region *region, uint32_t *cursor, cs_handle *reservation, cs_handle *budget,
+                             uint64_t *amount)
+{
+    const view *v = const_view_of(region);
+    if (!cursor || !reservation || !budget || !amount)
+        return CS_E_INVALID;
+    while (*cursor < v->reservation_count) {
+        uint32_t index = (*cursor)++;
+        struct reservation *r = reservation_at(v, index);
+        uint64_t word = load64(&r->word);
+        if (state_in(word) != RESERVATION_PREPARED || csi_alive(v, owner_in(word)))
+            continue;
+        *reservation = (uint64_t)generation_in(word) << 32 | index;
+        *budget = peek64(&r->budget);
+        *amount = peek64(&r->amount);
+        return CS_OK;
+    }
+    return CS_E_NOT_FOUND;
+}
+
+int cs_budget_detect(cs_region *region, cs_handle handle, uint64_t n, uint64_t *total)
+{
+    view *v = view_of(region);
+    struct slot *slot = slot_of(budgets_of(v), handle);
+    int result = slot ? may_write(v) : CS_E_STALE;
+    if (result != CS_OK)
+        return result;
+    struct budget *b = payload_of(slot);
+    uint64_t now = add64(&b->detections, n) + n;
+    if (total)
+        *total = now;
+    return still(slot, handle) ? CS_OK : CS_E_STALE;
+}
+
+void csi_budgets_sweep(view *v, uint32_t seat)
+{
+    for (uint32_t index = 0; index < v->reservation_count; index++) {
+        struct reservation *r = reservation_at(v, index);
+        uint64_t word = load64(&r->word);
+        uint32_t owner;
+        struct budget *b;
+        cs_handle budget = peek64(&r->budget);
+        if (!left_by(v, owner_in(word), seat) || state_in(word) == RESERVATION_PREPARED)
+            continue;
+        if (state_in(word) == RESERVATION_FILLING || take(v, budget, &owner, &b) != CS_OK) {
+            (void)give_back(r, word); /* nobody has counted it, or nobody does any more */
+            continue;
+        }
+        if (reclaim(v, budget))
+            count_again(v, b, budget);
+        release(b, owner);
+    }
+}
