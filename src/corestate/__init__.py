@@ -1,3 +1,154 @@
-"""One block of memory, live in every process, on the board and in the browser."""
+"""One block of memory, live in every process, on the board and in the browser.
+
+``open`` an address and use what the ``StateManager`` it returns has::
+
+    import corestate
+
+    with corestate.open("brain.state") as state:
+        state.engine.burst_state = corestate.BurstEngineState.RUNNING
+        state.counters["spikes"].add(5)
+
+An address is a path (a mapped file), ``shm:name`` (POSIX shared memory) or ``heap:`` (this process only). What goes
+wrong is a ``CorestateError`` that is also of the builtin kind one would expect, such as ``KeyError``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from corestate import errors, snapshot
+from corestate.address import Address
+from corestate.agents import AgentInfo, Agents
+from corestate.areas import Area, Areas
+from corestate.changes import Change
+from corestate.config import RegionConfig
+from corestate.counters import Counter, Counters, Gauge, Gauges
+from corestate.engine import Engine
+from corestate.enums import (
+    AgentStatus,
+    AgentType,
+    BurstEngineState,
+    ConnectomeState,
+    DeregisterReason,
+    GenomeState,
+    ServiceState,
+    Verdict,
+)
+from corestate.errors import *  # noqa: F403 - the whole tree, by errors.__all__
+from corestate.events import Event, Events, Subscription
+from corestate.health import Health
+from corestate.locks import Lock, Locks
+from corestate.participants import Participant
+from corestate.region import Region, attach_region, create_region, open_region, unlink
+from corestate.snapshot import SnapshotInfo
+from corestate.state import StateManager
+
+if TYPE_CHECKING:
+    import os
+
+    from corestate.region import Mode
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Address",
+    "AgentInfo",
+    "AgentStatus",
+    "AgentType",
+    "Agents",
+    "Area",
+    "Areas",
+    "BurstEngineState",
+    "Change",
+    "ConnectomeState",
+    "Counter",
+    "Counters",
+    "DeregisterReason",
+    "Engine",
+    "Event",
+    "Events",
+    "Gauge",
+    "Gauges",
+    "GenomeState",
+    "Health",
+    "Lock",
+    "Locks",
+    "Participant",
+    "Region",
+    "RegionConfig",
+    "ServiceState",
+    "SnapshotInfo",
+    "StateManager",
+    "Subscription",
+    "Verdict",
+    "attach",
+    "create",
+    "open",
+    "restore",
+    "unlink",
+]
+__all__ += errors.__all__
+
+
+def open(  # noqa: A001 - corestate.open reads as what it is
+    address: str | os.PathLike[str] | Address,
+    *,
+    create: bool = True,
+    mode: Mode = "rw",
+    config: RegionConfig | None = None,
+) -> StateManager:
+    """Attach to the region at an address, making it if there is none.
+
+    However many processes open a new address at once, and whichever of them are killed meanwhile, all end on one
+    region, and none ever sees a half-made one.
+
+    Args:
+        address: a path, ``shm:name`` or ``heap:``.
+        create: make the region if there is none; with mode ``"r"`` nothing is ever made.
+        mode: ``"rw"``, or ``"r"``: mapped read-only, takes no participant slot; can read, subscribe and watch.
+        config: sizes for a new region; an existing one must have the same. None: the defaults, or what is there.
+
+    Raises:
+        AddressError, RegionNotFoundError, RegionPermissionError, NetworkFileSystemError, StorageError (no space),
+        ConfigMismatchError, FormatError (its subclasses say what is wrong with the bytes), ParticipantsFullError,
+        BusyError (its maker, alive, has been at it for a minute), UnsupportedError.
+    """
+    return StateManager(open_region(address, create=create, mode=mode, config=config))
+
+
+def create(address: str | os.PathLike[str] | Address, config: RegionConfig | None = None) -> StateManager:
+    """Make a region where there is none.
+
+    Raises:
+        RegionExistsError: something is there already. Else as ``open``.
+    """
+    return StateManager(create_region(address, config))
+
+
+def attach(
+    address: str | os.PathLike[str] | Address, mode: Mode = "rw", config: RegionConfig | None = None
+) -> StateManager:
+    """Attach to a region that exists.
+
+    Raises:
+        RegionNotFoundError: nothing is there. Else as ``open``.
+    """
+    return StateManager(attach_region(address, mode, config))
+
+
+def restore(
+    path: str | os.PathLike[str], address: str | os.PathLike[str] | Address, config: RegionConfig | None = None
+) -> StateManager:
+    """Make a region at an address that is free, and put a snapshot into it; all or nothing.
+
+    Args:
+        path: of the snapshot, as ``StateManager.snapshot`` wrote it.
+        address: of the new region.
+        config: its sizes; None: those of the region the snapshot was taken from.
+
+    Raises:
+        RegionExistsError: the address is taken.
+        NotRegionError, LayoutVersionError, TruncatedError, CorruptError: of the snapshot.
+        FullError, TooBigError, NameInvalidError: the region is too small for it. Else as ``open``.
+    """
+    return StateManager(snapshot.restore_region(path, address, config))

@@ -12,6 +12,48 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+__all__ = [
+    "AddressError",
+    "BusyError",
+    "ByteOrderError",
+    "ClosedError",
+    "ConfigMismatchError",
+    "CorestateError",
+    "CorruptError",
+    "DeadlockError",
+    "DetachedError",
+    "ExistsError",
+    "FormatError",
+    "FullError",
+    "InvalidError",
+    "LayoutVersionError",
+    "LimitError",
+    "MismatchError",
+    "NameInvalidError",
+    "NetworkFileSystemError",
+    "NotANumberError",
+    "NotFoundError",
+    "NotOwnerError",
+    "NotReadyError",
+    "NotRegionError",
+    "ParticipantsFullError",
+    "RangeError",
+    "ReadOnlyError",
+    "RegionExistsError",
+    "RegionNotFoundError",
+    "RegionPermissionError",
+    "StaleError",
+    "StorageError",
+    "TooBigError",
+    "TransitionError",
+    "TruncatedError",
+    "UnsupportedError",
+    "WaitInterruptedError",
+    "WaitTimeoutError",
+    "WrongTypeError",
+]
+
+
 class CorestateError(Exception):
     """Anything corestate refuses or cannot do."""
 
