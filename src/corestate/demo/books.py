@@ -59,10 +59,11 @@ class Books:
             )
             for process, kind in _SENDERS.items()
         ]
-        report = observed or {"received": {}, "lost": 0, "disorder": 0}
-        received = {kind: report["received"].get(kind, 0) for kind in _KINDS}
-        accounts.append(Account("observer", received=received, lost=report["lost"]))
-        return cls(accounts, report["disorder"])
+        if observed is None:  # it died, which is a problem of its own
+            return cls([*accounts, Account("observer")])
+        received = {kind: observed["received"].get(kind, 0) for kind in _KINDS}
+        accounts.append(Account("observer", received=received, lost=observed["lost"]))
+        return cls(accounts, observed["disorder"])
 
     def sent(self, kind: str) -> int:
         """Events of a kind that their senders counted."""
@@ -70,7 +71,7 @@ class Books:
 
     def unpublished(self, kind: str) -> int:
         """Events of a kind that killed senders counted and nobody received, at most one for each of them."""
-        most = max(account.received.get(kind, 0) + account.lost for account in self.accounts if account.received)
+        most = max(account.received.get(kind, 0) + account.lost for account in self.accounts)
         room = sum(account.killed for account in self.accounts if account.sends == kind)
         return min(room, max(0, self.sent(kind) - most))
 

@@ -45,7 +45,8 @@ def run(state: StateManager, stop: threading.Event, *, neurons: int = 4000, freq
     feedback = state.gauges["motor.feedback"]
     current = np.zeros(neurons, np.float32)
     random = np.random.default_rng()
-    period, before = 1.0 / frequency, time.perf_counter()
+    period = 1.0 / frequency
+    before = due = time.perf_counter()
 
     with state.events.subscribe(["sense"], since=0) as senses:
         engine.burst_state = BurstEngineState.RUNNING
@@ -66,7 +67,8 @@ def run(state: StateManager, stop: threading.Event, *, neurons: int = 4000, freq
             state.agents.heartbeat(me)
             if engine.burst_count % REAP_BURSTS == 0:
                 state.agents.reap()  # an agent whose process was killed leaves the registry here
-            stop.wait(max(0.0, start + period - time.perf_counter()))
+            due = max(due + period, time.perf_counter())
+            stop.wait(due - time.perf_counter())
 
         received.add(len(senses.drain()))
         state.counters["burst_engine.lost"].add(senses.lost)

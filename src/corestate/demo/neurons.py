@@ -78,13 +78,13 @@ class LeakyIntegrateAndFire:
         """
         awake = self.resting == 0
         self.potential *= self.leak
-        self.potential += np.where(awake, self._arriving + input_current, 0.0)
+        self.potential += np.where(awake, self._arriving + np.asarray(input_current), 0.0)
         fired = np.flatnonzero(awake & (self.potential >= self.threshold))
         self.resting[~awake] -= 1
         self.potential[fired] = 0.0
         self.resting[fired] = self.refractory
         # A count weighted by the synapses is the one way in NumPy to add many numbers to few places in one pass.
-        self._arriving = np.bincount(self.targets[fired].ravel(), self.weights[fired].ravel(), self.neurons)
+        self._arriving[:] = np.bincount(self.targets[fired].ravel(), self.weights[fired].ravel(), self.neurons)
         return fired
 
     @property

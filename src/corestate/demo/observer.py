@@ -75,11 +75,9 @@ def run(state: StateManager, stop: threading.Event, *, plain: bool = False) -> d
 
 def _story(event: Event) -> str | None:
     """What an event means to a person, or None where it is one of the many."""
-    if event.kind in ("burst", "sense", "act"):
+    if event.kind in ("burst", "sense", "act", "area_changed"):
         return None
-    if event.kind == "note":
-        return str(event.data)
-    return f"{event.kind} {event.data}"
+    return str(event.data) if event.kind == "note" else f"{event.kind} {event.data}"
 
 
 class _View(Protocol):
@@ -130,7 +128,7 @@ class _Lines:
 
 
 class _Screen:
-    """The view of ``corestate top``, drawn in place, with the latest news under it."""
+    """The view of ``corestate top``, drawn in place, under the latest news."""
 
     period = 0.25
 
@@ -156,4 +154,4 @@ class _Screen:
 
     def draw(self) -> None:
         news = Text("\n".join(self._news), no_wrap=True, overflow="ellipsis")
-        self._live.update(Group(self._render(self._state), news), refresh=True)
+        self._live.update(Group(news, self._render(self._state)), refresh=True)

@@ -79,8 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _play(options: argparse.Namespace, line: _Line) -> None:
-    mode = "r" if options.role == "observer" else "rw"
-    with corestate.attach(options.address, mode=mode) as state:
+    with corestate.attach(options.address, mode="r" if options.role == "observer" else "rw") as state:
         # Each role is imported where it is played: a sensory agent needs no NumPy.
         if options.role == "engine":
             from corestate.demo import engine

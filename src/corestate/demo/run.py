@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -54,14 +55,15 @@ def main(*, seconds: float = 20.0, neurons: int = 4000, address: str | None = No
         )
     place = address or _own_address()
     config = corestate.RegionConfig(agents=16, areas=16, events=8192, event_bytes=256, participants=64)
-    state = corestate.create(place, config=config)
-    try:
-        with state, Crew(place) as crew:
+    # The crew first: from there on a signal ends the run in good order, and what was made is removed.
+    with Crew(place) as crew, corestate.create(place, config=config) as state:
+        try:
             print(f"one region, {place}, and five processes; see it from a second terminal, too:")
             print(f"  corestate top {place}", flush=True)
             return _Demo(state, crew).play(seconds, neurons, plain=plain or not sys.stdout.isatty())
-    finally:
-        corestate.unlink(place)
+        finally:
+            with contextlib.suppress(corestate.RegionNotFoundError):  # somebody else has removed it
+                corestate.unlink(place)
 
 
 def _own_address() -> str:
@@ -78,6 +80,7 @@ class _Kill:
     at_burst: int = 0
     inherited_ns: int = 0
     gone_ns: int = 0
+    reason: str = ""
 
 
 class _Demo:
@@ -143,11 +146,13 @@ class _Demo:
             if rest <= 0 or self._crew.stopping:
                 return False
             event = news.get(min(rest, 0.05))
-            if event is not None and self._killed.at_ns:
-                if event.kind == "lock_inherited":
-                    self._killed.inherited_ns = event.time_ns
-                else:
-                    self._killed.gone_ns = event.time_ns
+            if event is None:
+                continue
+            if event.kind == "lock_inherited" and event.data["name"] == "device.traffic":
+                self._killed.inherited_ns = event.time_ns
+            elif event.kind == "agent_deregistered" and event.data["id"] == _VICTIM:
+                self._killed.gone_ns = event.time_ns
+                self._killed.reason = event.data["reason"].name.lower()
         return True
 
     def _report(self, elapsed: float, bursts: int, first: int) -> int:
@@ -162,7 +167,8 @@ class _Demo:
             if killed.inherited_ns:
                 print(f"             its lock was inherited by {_HEIR} {_ms(killed.at_ns, killed.inherited_ns)} later")
             if killed.gone_ns:
-                print(f"             the registry removed it {_ms(killed.at_ns, killed.gone_ns)} later, reason: dead")
+                gone = _ms(killed.at_ns, killed.gone_ns)
+                print(f"             the registry removed it {gone} later, reason: {killed.reason}")
         observed = self._crew.reports.get("observer", {}).get("books")
         if observed and observed["reads"]:
             cost = observed["read_ns"]
