@@ -79,6 +79,9 @@ class Demo:
                 return
         pytest.fail(f"the demo ended before it said {text!r}: {self.process.stderr.read()}")
 
+    def until_all_run(self):
+        self.until("agent_registered id=sensory_processor")  # the last to be started
+
     def finish(self):
         output, errors = self.process.communicate(timeout=PATIENCE)
         assert errors == ""
@@ -89,10 +92,10 @@ class Demo:
 
 
 @pytest.fixture
-def start():
+def start(address):
     started = []
 
-    def starter(address, *options):
+    def starter(*options):
         started.append(Demo(address, *options))
         return started[-1]
 
@@ -115,8 +118,8 @@ def numbers(output, kind):
     return sent, received
 
 
-def test_the_whole_run_piped(start, address):
-    demo = start(address, "--seconds", "4", "--neurons", "1000")
+def test_the_whole_run_piped(start):
+    demo = start("--seconds", "4", "--neurons", "1000")
     code, output = demo.finish()
     assert code == 0, output
     assert "\x1b" not in output
@@ -142,9 +145,9 @@ def test_the_whole_run_piped(start, address):
 
 
 @pytest.mark.parametrize("presses", [1, 2])
-def test_ctrl_c_ends_it_in_good_order(start, address, presses):
-    demo = start(address, "--seconds", "600")
-    demo.until("bursts")
+def test_ctrl_c_ends_it_in_good_order(start, presses):
+    demo = start("--seconds", "600")
+    demo.until_all_run()
     for _ in range(presses):
         os.killpg(demo.process.pid, signal.SIGINT)
     code, output = demo.finish()
@@ -153,8 +156,8 @@ def test_ctrl_c_ends_it_in_good_order(start, address, presses):
     assert "Traceback" not in output
 
 
-def test_ctrl_c_while_it_starts(start, address):
-    demo = start(address, "--seconds", "600")
+def test_ctrl_c_while_it_starts(start):
+    demo = start("--seconds", "600")
     demo.until("corestate top")
     os.killpg(demo.process.pid, signal.SIGINT)
     code, output = demo.finish()
@@ -163,18 +166,18 @@ def test_ctrl_c_while_it_starts(start, address):
 
 
 @pytest.mark.parametrize("role", ["engine", "observer"])
-def test_an_interrupt_of_one_process_ends_them_all(start, address, role):
-    demo = start(address, "--seconds", "600")
-    demo.until("bursts")
+def test_an_interrupt_of_one_process_ends_them_all(start, role):
+    demo = start("--seconds", "600")
+    demo.until_all_run()
     os.kill(demo.pid_of(role), signal.SIGINT)
     code, output = demo.finish()
     assert code == 0, output
     assert "the books balance" in output
 
 
-def test_sigterm_ends_it_in_good_order(start, address):
-    demo = start(address, "--seconds", "600")
-    demo.until("bursts")
+def test_sigterm_ends_it_in_good_order(start):
+    demo = start("--seconds", "600")
+    demo.until_all_run()
     demo.process.terminate()
     code, output = demo.finish()
     assert code == 0, output
@@ -182,17 +185,17 @@ def test_sigterm_ends_it_in_good_order(start, address):
 
 
 def test_a_killed_launcher_leaves_nothing(start, address):
-    demo = start(address, "--seconds", "600")
-    demo.until("bursts")
+    demo = start("--seconds", "600")
+    demo.until_all_run()
     roles = processes_of(address)
     assert sorted(roles.values()) == ["engine", "motor", "observer", "sensory", "sensory"]
     demo.process.kill()
     assert await_end(roles) == []  # and the region is gone: the fixture looks
 
 
-def test_a_process_that_dies_unasked_is_an_error(start, address):
-    demo = start(address, "--seconds", "600")
-    demo.until("bursts")
+def test_a_process_that_dies_unasked_is_an_error(start):
+    demo = start("--seconds", "600")
+    demo.until_all_run()
     os.kill(demo.pid_of("motor"), signal.SIGKILL)
     code, output = demo.finish()
     assert code == 1
@@ -201,9 +204,9 @@ def test_a_process_that_dies_unasked_is_an_error(start, address):
 
 
 def test_a_region_that_exists_is_left_alone(start, address):
-    demo = start(address, "--seconds", "600")
-    demo.until("bursts")
-    second = start(address)
+    demo = start("--seconds", "600")
+    demo.until_all_run()
+    second = start()
     _, errors = second.process.communicate(timeout=PATIENCE)
     assert second.process.returncode not in (0, None)
     assert address in errors
@@ -214,8 +217,8 @@ def test_a_region_that_exists_is_left_alone(start, address):
 
 
 @pytest.mark.parametrize("options", [["--seconds", "0"], ["--neurons", "4"]])
-def test_impossible_options_are_refused(start, address, options):
-    demo = start(address, *options)
+def test_impossible_options_are_refused(start, options):
+    demo = start(*options)
     _, errors = demo.process.communicate(timeout=PATIENCE)
     assert demo.process.returncode not in (0, None)
     assert options[0].removeprefix("--") in errors

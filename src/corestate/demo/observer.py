@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import threading
 
     from corestate import Event, StateManager
+    from corestate.cli.top import Sample
 
 __all__ = ["run"]
 
@@ -133,9 +134,10 @@ class _Screen:
     period = 0.25
 
     def __init__(self, state: StateManager) -> None:
-        from corestate.cli.top import render
+        from corestate.cli.top import render, sample
 
-        self._render = render
+        self._render, self._sample = render, sample
+        self._before: Sample | None = None
         self._state = state
         self._start = time.monotonic()
         self._news: deque[str] = deque(maxlen=5)
@@ -154,4 +156,6 @@ class _Screen:
 
     def draw(self) -> None:
         news = Text("\n".join(self._news), no_wrap=True, overflow="ellipsis")
-        self._live.update(Group(news, self._render(self._state)), refresh=True)
+        now = self._sample(self._state)
+        self._live.update(Group(news, self._render(self._state, self._before)), refresh=True)
+        self._before = now
