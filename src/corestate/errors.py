@@ -44,6 +44,13 @@ __all__ = [
     "RegionPermissionError",
     "StaleError",
     "StorageError",
+    "StoreBusyError",
+    "StoreCorruptError",
+    "StoreError",
+    "StoreFullError",
+    "StoreNotFoundError",
+    "StoreReadOnlyError",
+    "StoreVersionError",
     "TooBigError",
     "TransitionError",
     "TruncatedError",
@@ -418,3 +425,58 @@ class ConfigMismatchError(CorestateError, ValueError):
     advice = "leave config out to take what the region has, or unlink it and create it anew"
     differences: dict[str, tuple[int, int]]
     """Field: (given, what the region has)."""
+
+
+# -- the durable floor: found by the store -----------------------------------------------------
+
+
+class StoreError(CorestateError, RuntimeError):
+    """The store refused, or cannot be used this way."""
+
+
+class StoreNotFoundError(StoreError, FileNotFoundError):
+    """There is no store, and none was to be made."""
+
+    expected = "a store"
+    found = "no file"
+    advice = "open the region for writing, which makes it on first use"
+
+
+class StoreVersionError(StoreError, ValueError):
+    """A store of a schema version this corestate does not know."""
+
+    expected = "a schema version this corestate knows"
+    found = "a newer one"
+    advice = "open it with a newer corestate"
+
+
+class StoreCorruptError(StoreError, ValueError):
+    """The file is no store, or is damaged."""
+
+    expected = "a corestate store"
+    found = "a file that is not one, or is damaged"
+    advice = "restore it from a backup, or move the file away to begin anew"
+
+
+class StoreBusyError(StoreError, BlockingIOError):
+    """Another process holds the store for writing."""
+
+    expected = "the store to become free"
+    found = "that another process is writing"
+    advice = "try again; find long transactions with `corestate doctor`"
+
+
+class StoreReadOnlyError(StoreError, PermissionError):
+    """The store's file or directory may not be written."""
+
+    expected = "a store that may be written"
+    found = "a read-only file or directory"
+    advice = "check the permissions of the file and of its directory"
+
+
+class StoreFullError(StoreError, OSError):
+    """The disk is full; the transaction left nothing."""
+
+    expected = "room on the disk"
+    found = "none; nothing of the transaction was kept"
+    advice = "free space and do it again"

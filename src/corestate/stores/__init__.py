@@ -1,0 +1,8 @@
+"""Where what must outlive the moment is kept: a ``Store`` of rows, SQLite by default."""
+
+from __future__ import annotations
+
+from corestate.stores.base import Durability, Rows, Store
+from corestate.stores.sqlite import SQLiteStore
+
+__all__ = ["Durability", "Rows", "SQLiteStore", "Store"]

@@ -1,0 +1,313 @@
+"""The default store: one SQLite file in write-ahead mode, shared by any number of processes.
+
+SQLite alone opens and closes the file, and no connection is carried across fork: a child leaves its parent's
+connections alone, not even closed (closing would drop the parent's locks), and opens its own on first use.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from corestate.errors import (
+    StoreBusyError,
+    StoreCorruptError,
+    StoreError,
+    StoreFullError,
+    StoreNotFoundError,
+    StoreReadOnlyError,
+    StoreVersionError,
+)
+from corestate.stores.base import SCHEMA_VERSION, Durability, Row, Rows, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+
+__all__ = ["SQLiteStore"]
+
+_BUSY_SECONDS = 10.0
+_left_behind: list[sqlite3.Connection] = []
+"""Connections of the parent process, kept from the garbage collector, which would close them."""
+_forks = 0
+
+
+def _count_fork() -> None:
+    global _forks  # noqa: PLW0603 - a process has one
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
+
+
+def _error(path: str, cause: sqlite3.Error) -> StoreError:
+    """The error that stands for one of SQLite's."""
+    name = getattr(cause, "sqlite_errorname", "")
+    words = str(cause)
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or "locked" in words:
+        return StoreBusyError.because(f"store {path}", found=words)
+    if name.startswith("SQLITE_FULL") or "disk is full" in words or "disk I/O" in words:
+        return StoreFullError.because(f"store {path}", found=f"{words}; nothing of the transaction was kept")
+    if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN")) or "readonly" in words:
+        return StoreReadOnlyError.because(f"store {path}", found=words)
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or "malformed" in words or "not a database" in words:
+        return StoreCorruptError.because(f"store {path}", found=words)
+    return StoreError.because(f"store {path}", expected="SQL that runs", found=words, advice="see the cause")
+
+
+class _Connection(Rows):
+    """One thread's connection."""
+
+    def __init__(self, path: str, raw: sqlite3.Connection) -> None:
+        self.raw = raw
+        self.forks = _forks
+        self.busy = False
+        self._path = path
+        self._execute = raw.execute
+
+    def one(self, sql: str, *parameters: object) -> Row | None:
+        found: Row | None = self._run(sql, parameters).fetchone()
+        return found
+
+    def all(self, sql: str, *parameters: object) -> list[Row]:
+        return self._run(sql, parameters).fetchall()
+
+    def run(self, sql: str, *parameters: object) -> int:
+        return self._run(sql, parameters).rowcount
+
+    def many(self, sql: str, rows: Iterable[Row]) -> None:
+        try:
+            self.raw.executemany(sql, rows)
+        except sqlite3.Error as cause:
+            raise _error(self._path, cause) from cause
+
+    def _run(self, sql: str, parameters: tuple[Any, ...]) -> sqlite3.Cursor:
+        try:
+            return self._execute(sql, parameters)
+        except sqlite3.Error as cause:
+            raise _error(self._path, cause) from cause
+
+    def roll_back(self) -> None:
+        if self.raw.in_transaction:
+            try:
+                self.raw.execute("ROLLBACK")
+            except sqlite3.Error:  # a full disk rolls back by itself
+                if self.raw.in_transaction:
+                    raise
+
+
+class SQLiteStore(Store):
+    """A store in an SQLite file, or in memory for ``heap:`` regions.
+
+    Args:
+        path: of the file; None keeps everything in this process's memory.
+        durability: what a commit survives.
+        create: make the file if there is none.
+        turn: a context manager made for each write, held around it: writers of several processes then queue up in the
+            kernel instead of polling the file's lock.
+
+    Raises:
+        StoreNotFoundError, StoreVersionError, StoreCorruptError, StoreReadOnlyError, StoreBusyError.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None,
+        *,
+        durability: Durability | str = Durability.NORMAL,
+        create: bool = True,
+        turn: Callable[[], AbstractContextManager[object]] | None = None,
+    ) -> None:
+        self.durability = Durability(durability)
+        self.path = ":memory:" if path is None else str(Path(path).absolute())
+        self._memory = path is None
+        self._turn = turn
+        self._local = threading.local()
+        self._guard = threading.RLock()
+        self._opened: list[_Connection] = []
+        self._closed = False
+        if not self._memory and not create and not Path(self.path).exists():
+            raise StoreNotFoundError.because(f"store {self.path}")
+        self.id = self._prepare(create=create)
+
+    # -- opening -------------------------------------------------------------------------------
+
+    def _connect(self) -> _Connection:
+        try:
+            raw = sqlite3.connect(
+                self.path,
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=512,
+            )
+            raw.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
+            if not self._memory:
+                mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
+                if mode != "wal":
+                    raw.execute("PRAGMA journal_mode = WAL")
+            synchronous = "FULL" if self.durability is Durability.FULL else "NORMAL"
+            raw.execute(f"PRAGMA synchronous = {synchronous}")
+            raw.execute("PRAGMA foreign_keys = ON")
+            raw.execute("PRAGMA cache_size = -8192")
+            raw.execute("PRAGMA wal_autocheckpoint = 4000")
+        except sqlite3.Error as cause:
+            raise _error(self.path, cause) from cause
+        connection = _Connection(self.path, raw)
+        with self._guard:
+            self._opened.append(connection)
+        return connection
+
+    def _mine(self) -> _Connection:
+        if self._closed:
+            raise StoreError.because(
+                f"store {self.path}", expected="an open store", found="that it was closed", advice="open it again"
+            )
+        connection: _Connection | None = getattr(self._local, "connection", None)
+        if connection is None or connection.forks != _forks:
+            if not self._memory:
+                self._leave_behind()
+                connection = self._connect()
+            else:
+                with self._guard:
+                    connection = self._opened[0] if self._opened else self._connect()
+            self._local.connection = connection
+        return connection
+
+    def _leave_behind(self) -> None:
+        with self._guard:
+            stale = [connection for connection in self._opened if connection.forks != _forks]
+            _left_behind.extend(connection.raw for connection in stale)
+            self._opened = [connection for connection in self._opened if connection.forks == _forks]
+
+    def _prepare(self, *, create: bool) -> bytes:
+        connection = self._mine()
+        try:
+            version = self._version(connection)
+            if version is None:
+                if not create:
+                    raise StoreCorruptError.because(f"store {self.path}", found="a database without a schema version")
+                self._make(connection)
+                version = self._version(connection)
+        except sqlite3.Error as cause:
+            raise _error(self.path, cause) from cause
+        if version != SCHEMA_VERSION:
+            raise StoreVersionError.because(
+                f"store {self.path}",
+                expected=f"schema version {SCHEMA_VERSION}",
+                found=f"version {version}",
+                advice="open it with a corestate that knows this version"
+                if version is not None and version > SCHEMA_VERSION
+                else "bring it up with `corestate migrate`",
+            )
+        row = connection.one("SELECT value FROM meta WHERE name = 'store_id'")
+        if row is None:
+            raise StoreCorruptError.because(f"store {self.path}", found="no store id")
+        return bytes(row[0])
+
+    @staticmethod
+    def _version(connection: _Connection) -> int | None:
+        tables = {name for (name,) in connection.raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables:
+            return None
+        if "meta" not in tables:
+            raise sqlite3.DatabaseError("file is not a database of corestate, malformed or another program's")
+        row = connection.raw.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchone()
+        return None if row is None else int(row[0])
+
+    def _make(self, connection: _Connection) -> None:
+        connection.raw.execute("BEGIN IMMEDIATE")
+        try:
+            if self._version(connection) is None:  # nobody was quicker
+                for script in sorted(schema_scripts()):
+                    for statement in script.split(";\n"):
+                        if statement.strip():
+                            connection.raw.execute(statement)
+                connection.raw.execute("INSERT INTO meta VALUES ('schema_version', ?)", (SCHEMA_VERSION,))
+                connection.raw.execute("INSERT INTO meta VALUES ('store_id', ?)", (secrets.token_bytes(16),))
+            connection.raw.execute("COMMIT")
+        except BaseException:
+            connection.roll_back()
+            raise
+
+    # -- transactions --------------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Rows]:
+        connection = self._mine()
+        if self._memory:
+            self._guard.acquire()
+        try:
+            if connection.busy:
+                raise StoreError.because(
+                    f"store {self.path}",
+                    expected="a thread that is in no transaction",
+                    found="one that is in one already",
+                    advice="transactions do not nest: finish the outer one first, or do all of it in that one",
+                )
+            connection.busy = True
+            try:
+                try:
+                    connection.raw.execute(begin)
+                except sqlite3.Error as cause:
+                    raise _error(self.path, cause) from cause
+                yield connection
+                try:
+                    connection.raw.execute("COMMIT")
+                except sqlite3.Error as cause:
+                    raise _error(self.path, cause) from cause
+            except BaseException:
+                connection.roll_back()
+                raise
+            finally:
+                connection.busy = False
+        finally:
+            if self._memory:
+                self._guard.release()
+
+    def read(self) -> AbstractContextManager[Rows]:
+        """See ``Store.read``."""
+        return self._transaction("BEGIN")
+
+    @contextmanager
+    def write(self) -> Iterator[Rows]:
+        """See ``Store.write``."""
+        if self._turn is None or getattr(self._mine(), "busy", False):
+            with self._transaction("BEGIN IMMEDIATE") as rows:
+                yield rows
+        else:
+            with self._turn(), self._transaction("BEGIN IMMEDIATE") as rows:
+                yield rows
+
+    def check(self) -> list[str]:
+        """See ``Store.check``: SQLite's own integrity check."""
+        try:
+            found = [str(row[0]) for row in self._mine().raw.execute("PRAGMA integrity_check")]
+        except sqlite3.Error as cause:
+            return [str(_error(self.path, cause))]
+        return [] if found == ["ok"] else found
+
+    def close(self) -> None:
+        """See ``Store.close``."""
+        with self._guard:
+            self._closed = True
+            self._leave_behind()
+            for connection in self._opened:
+                connection.raw.close()
+            self._opened.clear()
+
+    def __repr__(self) -> str:
+        return f"<SQLiteStore {self.path} {self.durability.value}>"
+
+
+def schema_scripts() -> list[str]:
+    """The parts of the schema, each a script of statements."""
+    folder = resources.files("corestate.stores").joinpath("schema")
+    return [entry.read_text("utf-8") for entry in folder.iterdir() if entry.name.endswith(".sql")]
