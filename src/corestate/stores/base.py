@@ -31,8 +31,8 @@ class Durability(str, enum.Enum):
     NORMAL = "normal"
     """The death of any process, also of all of them. A loss of power may take the last commits, never half of one."""
     BATCHED = "batched"
-    """As ``NORMAL``, but what is recorded in bulk is committed together, at most ``BATCH_SECONDS`` later; until then the
-    death of this process takes it, and nobody else sees it."""
+    """As ``NORMAL``, but what is recorded in bulk is committed together, ``BATCH_SECONDS`` later at most; until then
+    the death of this process takes it, and nobody else sees it."""
 
 
 BATCH_SECONDS = 0.05
