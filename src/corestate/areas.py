@@ -19,16 +19,6 @@ FIELDS: tuple[str, ...] = tuple(text(lib.cs_area_field_name(i)) for i in range(l
 _NUMBER = {name: i for i, name in enumerate(FIELDS)}
 
 
-def _field(number: int, doc: str) -> Any:
-    def get(self: Area) -> int:
-        return self._get(number)
-
-    def put(self: Area, value: int) -> None:
-        self._set(number, value)
-
-    return property(get, put, doc=doc)
-
-
 class Area(Named):
     """A cortical area. Its numbers are properties that read and write the region; changes are ``area_changed`` events.
 
@@ -42,12 +32,41 @@ class Area(Named):
 
     __slots__ = ()
 
-    neuron_count: int = _field(lib.CS_AREA_NEURON_COUNT, "Neurons.")
-    incoming_synapse_count: int = _field(lib.CS_AREA_INCOMING_SYNAPSE_COUNT, "Incoming synapses.")
-    outgoing_synapse_count: int = _field(lib.CS_AREA_OUTGOING_SYNAPSE_COUNT, "Outgoing synapses.")
-    fcl_window: int = _field(
-        lib.CS_AREA_FCL_WINDOW, "FCL window size; a new area starts with the region's default, 20 unless configured."
-    )
+    @property
+    def neuron_count(self) -> int:
+        """Neurons."""
+        return self._get(lib.CS_AREA_NEURON_COUNT)
+
+    @neuron_count.setter
+    def neuron_count(self, value: int) -> None:
+        self._set(lib.CS_AREA_NEURON_COUNT, value)
+
+    @property
+    def incoming_synapse_count(self) -> int:
+        """Incoming synapses."""
+        return self._get(lib.CS_AREA_INCOMING_SYNAPSE_COUNT)
+
+    @incoming_synapse_count.setter
+    def incoming_synapse_count(self, value: int) -> None:
+        self._set(lib.CS_AREA_INCOMING_SYNAPSE_COUNT, value)
+
+    @property
+    def outgoing_synapse_count(self) -> int:
+        """Outgoing synapses."""
+        return self._get(lib.CS_AREA_OUTGOING_SYNAPSE_COUNT)
+
+    @outgoing_synapse_count.setter
+    def outgoing_synapse_count(self, value: int) -> None:
+        self._set(lib.CS_AREA_OUTGOING_SYNAPSE_COUNT, value)
+
+    @property
+    def fcl_window(self) -> int:
+        """FCL window size; a new area starts with the region's default, 20 unless configured."""
+        return self._get(lib.CS_AREA_FCL_WINDOW)
+
+    @fcl_window.setter
+    def fcl_window(self, value: int) -> None:
+        self._set(lib.CS_AREA_FCL_WINDOW, value)
 
     @property
     def index(self) -> int:

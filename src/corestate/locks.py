@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from corestate._binding import check, error, ffi, lib
 from corestate.errors import InvalidError, WrongTypeError
@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
     from corestate.region import Region
 
-__all__ = ["Lock", "Locks"]
+__all__ = ["Lock", "LockInfo", "Locks"]
+
+
+class LockInfo(NamedTuple):
+    """One look at a lock."""
+
+    holder: int
+    """Participant id of the process that holds it, dead or alive; 0 when it is free."""
+    inherited: bool
+    """Whether that process took it over from one that was killed while holding it."""
+    mine: bool
+    """Whether it is this process."""
 
 
 class Lock(Named):
@@ -92,28 +103,29 @@ class Lock(Named):
 
     def locked(self) -> bool:
         """Whether anybody holds it, dead or alive."""
-        return self._info()[0] != 0
+        return self.info().holder != 0
 
     @property
     def holder(self) -> Participant | None:
         """The process that holds it, dead or alive; None when it is free. O(participants) when held."""
-        holder = self._info()[0]
+        holder = self.info().holder
         return participant(self._region, holder) if holder else None
 
     @property
     def inherited(self) -> bool:
         """Whether its present holder took it over from one that was killed while holding it."""
-        return self._info()[1]
+        return self.info().inherited
 
     @property
     def mine(self) -> bool:
         """Whether this process holds it."""
-        return self._info()[2]
+        return self.info().mine
 
-    def _info(self) -> tuple[int, bool, bool]:
+    def info(self) -> LockInfo:
+        """Who holds it and how, in one look. O(1)."""
         info = ffi.new("cs_lock_info *")
         check(lib.cs_lock_get(self._region.view, self._table, self._handle, info), f"lock {self._name!r}")
-        return int(info.holder), bool(info.inherited), bool(info.mine)
+        return LockInfo(int(info.holder), bool(info.inherited), bool(info.mine))
 
     def __enter__(self) -> Self:
         self.acquire()

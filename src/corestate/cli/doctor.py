@@ -1,0 +1,147 @@
+"""The command doctor: what this machine supports, by trying it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import click
+from rich.text import Text
+
+import corestate
+from corestate._binding import lib
+from corestate._filesystem import kind_of
+from corestate.cli.output import BAD, GOOD, WARN, console, emit, json_option, table
+from corestate.errors import CorestateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from corestate.state import StateManager
+
+__all__ = ["doctor"]
+
+_SMALL = corestate.RegionConfig(agents=4, areas=4, counters=4, gauges=4, locks=4, events=16, participants=8)
+
+# A participant that dies holding a lock, as `kill -9` would have it.
+_VICTIM = """
+import os, signal, sys
+import corestate
+state = corestate.attach(sys.argv[1])
+state.locks["doctor"].acquire()
+print("held", flush=True)
+os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+"""
+
+
+@dataclass(frozen=True)
+class _Finding:
+    what: str
+    result: str
+    """``ok``, ``limited`` or ``broken``."""
+    detail: str
+
+
+@click.command()
+@json_option
+def doctor(as_json: bool) -> int:
+    """Try what corestate needs of this machine. Exits 1 when something is broken."""
+    findings = list(_examine())
+    if as_json:
+        emit([finding.__dict__ for finding in findings])
+    else:
+        styles = {"ok": GOOD, "limited": WARN, "broken": BAD}
+        rows = [(f.what, Text(f.result, style=styles[f.result]), f.detail) for f in findings]
+        console().print(table("doctor", ("what", "", "detail"), rows))
+    return 1 if any(finding.result == "broken" for finding in findings) else 0
+
+
+def _examine() -> Iterator[_Finding]:
+    gil = "" if getattr(sys, "_is_gil_enabled", lambda: True)() else ", free-threaded"
+    yield _Finding("python", "ok", f"{platform.python_implementation()} {platform.python_version()}{gil}")
+    yield _Finding(
+        "platform", "ok", f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} CPUs"
+    )
+    yield _Finding("core", "ok", f"corestate {corestate.__version__}, layout version {lib.CS_LAYOUT_VERSION}")
+    for package in ("numpy", "msgpack", "posix-ipc"):
+        yield _package(package)
+    yield _try("region in private memory", lambda: _use("heap:"))
+    with tempfile.TemporaryDirectory(prefix="corestate-doctor-") as directory:
+        path = os.path.join(directory, "region")  # noqa: PTH118
+        descriptor = os.open(directory, os.O_RDONLY) if os.name == "posix" else -1
+        kind = kind_of(descriptor) if descriptor >= 0 else ""
+        if descriptor >= 0:
+            os.close(descriptor)
+        yield _try(f"region in a file on {kind or 'the temporary directory'}", lambda: _use(path))
+        yield _try("who lives: a killed holder's lock is inherited", lambda: _kill_and_inherit(path))
+    yield _try("region in POSIX shared memory", _shared)
+    yield _Finding(
+        "fork",
+        "ok" if hasattr(os, "register_at_fork") else "limited",
+        "a child gets a participant slot of its own" if hasattr(os, "register_at_fork") else "this platform has none",
+    )
+
+
+def _package(name: str) -> _Finding:
+    try:
+        return _Finding(name, "ok", metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return _Finding(name, "limited", "not installed; what needs it raises an ImportError")
+
+
+def _try(what: str, act: Callable[[], str]) -> _Finding:
+    try:
+        return _Finding(what, "ok", act())
+    except corestate.UnsupportedError as problem:
+        return _Finding(what, "limited", str(problem))
+    except (CorestateError, OSError, subprocess.SubprocessError) as problem:
+        return _Finding(what, "broken", str(problem))
+
+
+def _use(address: str) -> str:
+    with corestate.create(address, config=_SMALL) as state:
+        return _exercise(state)
+
+
+def _exercise(state: StateManager) -> str:
+    with state.events.subscribe() as events:
+        state.events.publish("doctor", {"well": True})
+        state.counters["doctor"].add(1)
+        event = events.get(5)
+    if event is None or event.data != {"well": True} or state.counters["doctor"].value != 1:
+        raise corestate.CorestateError("expected to read what was written, found something else; report this")
+    return f"{state.region.size} bytes made, written and read"
+
+
+def _kill_and_inherit(address: str) -> str:
+    with corestate.attach(address) as state:
+        command = [sys.executable, "-c", _VICTIM, address]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+        if "held" not in done.stdout:
+            raise corestate.CorestateError(f"the other process failed: {done.stderr.strip()[-200:]}")
+        lock = state.locks["doctor"]
+        if not lock.acquire(timeout=5):
+            raise corestate.CorestateError(
+                "expected to inherit the lock of a killed process, found that it counts as alive; report this"
+            )
+        inherited = lock.inherited
+        lock.release()
+    return "the taker was told" if inherited else "taken over, but the taker was not told"
+
+
+def _shared() -> str:
+    address = f"shm:corestate-doctor-{secrets.token_hex(6)}"
+    try:
+        return _use(address)
+    finally:
+        try:
+            corestate.unlink(address)
+        except CorestateError:
+            pass  # it was never made; the error under way says why

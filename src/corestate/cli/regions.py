@@ -1,0 +1,84 @@
+"""Commands that make, keep and remove regions: create, snapshot, restore, unlink."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import click
+
+import corestate
+from corestate.cli.describe import region_data
+from corestate.cli.output import emit, json_option, size, when
+
+__all__ = ["create", "restore", "snapshot", "unlink"]
+
+
+class _Octal(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    name = "OCTAL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return int(str(value).removeprefix("0o"), 8)
+        except ValueError:
+            self.fail(f"expected permission bits in octal, such as 660; found {value!r}", param, ctx)
+
+
+def _config_options(command: Any) -> Any:
+    for field in reversed(fields(corestate.RegionConfig)):
+        option = "--" + field.name.replace("_", "-")
+        kind: Any = _Octal() if field.name == "permissions" else int
+        shown = f"[default: {field.default:o}]" if field.name == "permissions" else f"[default: {field.default}]"
+        command = click.option(option, field.name, type=kind, help=shown)(command)
+    return command
+
+
+@click.command()
+@click.argument("address")
+@_config_options
+@json_option
+def create(address: str, as_json: bool, **sizes: int | None) -> None:
+    """Make a region where there is none."""
+    config = corestate.RegionConfig(**{name: value for name, value in sizes.items() if value is not None})
+    with corestate.create(address, config=config) as state:
+        if as_json:
+            emit(region_data(state))
+        else:
+            click.echo(f"created {state.address}, {size(state.region.size)}")
+
+
+@click.command()
+@click.argument("address")
+@click.argument("path", type=click.Path(dir_okay=False))
+@json_option
+def snapshot(address: str, path: str, as_json: bool) -> None:
+    """Write a picture of a region to a file; it is there as a whole and durably, or not at all."""
+    with corestate.attach(address, mode="r") as state:
+        info = state.snapshot(path)
+    if as_json:
+        emit({"path": path, "bytes": info.bytes, "time_ns": info.time_ns, "changed": info.changed, "crc": info.crc})
+        return
+    moved = "; the region changed meanwhile, every record is whole" if info.changed else ""
+    click.echo(f"{path}: {size(info.bytes)}, taken {when(info.time_ns, date=True)}{moved}")
+
+
+@click.command()
+@click.argument("path", type=click.Path(dir_okay=False))
+@click.argument("address")
+@json_option
+def restore(path: str, address: str, as_json: bool) -> None:
+    """Make a region at a free address out of a snapshot."""
+    with corestate.restore(path, address) as state:
+        if as_json:
+            emit(region_data(state))
+        else:
+            click.echo(f"restored {state.address}, {size(state.region.size)}")
+
+
+@click.command()
+@click.argument("address")
+def unlink(address: str) -> None:
+    """Remove a region's name; who is attached goes on with it undisturbed."""
+    corestate.unlink(address)

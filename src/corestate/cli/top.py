@@ -1,0 +1,142 @@
+"""The command top: a region live, drawn in place."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+import corestate
+from corestate.cli.describe import (
+    agent_rows,
+    agents_table,
+    counters_data,
+    engine_table,
+    locks_data,
+    locks_table,
+    named_tables,
+    state_text,
+    values,
+)
+from corestate.cli.output import console, number
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from corestate.state import StateManager
+
+__all__ = ["Sample", "render", "sample", "top"]
+
+_MOST = 12  # rows a table; the view must fit a screen
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Numbers of one moment, to tell rates from two."""
+
+    seconds: float
+    engine: dict[str, Any]
+    counters: dict[str, int]
+    events: int
+
+
+def sample(state: StateManager) -> Sample:
+    """The numbers of now."""
+    counters = values(state.counters.values())
+    return Sample(time.monotonic(), state.engine.snapshot(), counters, state.events.newest)
+
+
+def _rates(now: dict[str, Any], before: dict[str, Any], seconds: float) -> dict[str, float]:
+    return {
+        name: (value - before[name]) / seconds
+        for name, value in now.items()
+        if isinstance(value, int) and not isinstance(value, bool) and isinstance(before.get(name), int)
+    }
+
+
+def render(state: StateManager, previous: Sample | None = None) -> RenderableType:
+    """The region as it is now, for a rich console.
+
+    Args:
+        state: a region opened in any mode.
+        previous: what ``sample`` gave a while ago; with it the view shows rates.
+
+    Raises:
+        ClosedError, StaleError never: what is removed meanwhile is left out. ClosedError when the region is closed.
+    """
+    health, data = state.health(), counters_data(state)
+    engine_rates: dict[str, float] = {}
+    counter_rates: dict[str, float] = {}
+    events_rate = ""
+    if previous is not None:
+        seconds = max(time.monotonic() - previous.seconds, 1e-9)
+        names = ("burst_count", "neuron_count", "synapse_count", "version")
+        rates = _rates(health.engine, previous.engine, seconds)
+        engine_rates = {name: rates[name] for name in names if name in rates}
+        counter_rates = _rates(data["counters"], previous.counters, seconds)
+        events_rate = f" ({(health.events_newest - previous.events) / seconds:+,.0f}/s)"
+    title = Text.assemble(
+        (state.address, "bold"),
+        "  ",
+        state_text(health.verdict),
+        f"  {', '.join(health.reasons)}" if health.reasons else "",
+        f"  processes {health.participants.used}",
+        f"  events {number(health.events_newest)}{events_rate}",
+        f"  lost {number(health.events_lost)}  holes {number(health.events_holes)}",
+    )
+    parts: list[RenderableType] = [title, engine_table(health.engine, engine_rates)]
+    agents = agent_rows(state)
+    if agents:
+        parts.append(agents_table(agents, _MOST))
+    parts.extend(named_tables(data, counter_rates, _MOST))
+    locks = [row for row in locks_data(state) if row["state"] != "free"]
+    if locks:
+        parts.append(locks_table(locks, _MOST))
+    return Group(*parts)
+
+
+@click.command()
+@click.argument("address")
+@click.option(
+    "--interval", type=click.FloatRange(min=0.05), default=0.5, show_default=True, help="Seconds from frame to frame."
+)
+@click.option("--frames", type=click.IntRange(min=1), metavar="N", help="End after this many frames.")
+def top(address: str, interval: float, frames: int | None) -> None:
+    """A region live, drawn in place, until Ctrl-C. Where the output is no terminal: one frame."""
+    out = console()
+    if not out.is_terminal:
+        frames = frames or 1
+    with corestate.attach(address, mode="r") as state:
+        if not out.is_terminal:
+            _print_frames(state, interval, frames or 1)
+            return
+        with Live(console=out, auto_refresh=False, screen=True, vertical_overflow="crop") as live:
+            try:
+                _draw_frames(state, live, interval, frames)
+            except KeyboardInterrupt:
+                return  # how one leaves it
+
+
+def _print_frames(state: StateManager, interval: float, frames: int) -> None:
+    out, before = console(), None
+    for frame in range(frames):
+        if frame:
+            time.sleep(interval)
+        out.print(render(state, before))
+        before = sample(state)
+
+
+def _draw_frames(state: StateManager, live: Live, interval: float, frames: int | None) -> None:
+    before, drawn = None, 0
+    while True:
+        now = sample(state)
+        live.update(render(state, before), refresh=True)
+        before, drawn = now, drawn + 1
+        if frames is not None and drawn >= frames:
+            return
+        time.sleep(interval)
