@@ -13,8 +13,24 @@ void cs_port_leave(uint32_t state) { cortex_m_leave(state); }
 /* The main loop is 1, an exception its number and 1: an interrupt never finds itself to hold what it interrupted. */
 uint32_t cs_port_thread(void) { return cortex_m_exception() + 1; }
 
-uint64_t cs_port_now_ns(void) { return cs_board_clock_ns(); }
-uint64_t cs_port_coarse_ns(void) { return cs_board_clock_ns(); }
+static uint64_t epoch; /* of cs_board_clock_ns */
+
+void cs_board_set_time(uint64_t now_ns)
+{
+    uint32_t state = cortex_m_enter();
+    epoch = now_ns - cs_board_clock_ns();
+    cortex_m_leave(state);
+}
+
+uint64_t cs_port_now_ns(void)
+{
+    uint32_t state = cortex_m_enter();
+    uint64_t from = epoch;
+    cortex_m_leave(state);
+    return from + cs_board_clock_ns();
+}
+
+uint64_t cs_port_coarse_ns(void) { return cs_port_now_ns(); }
 uint64_t cs_port_monotonic_ns(void) { return cs_board_clock_ns(); }
 
 void cs_port_random(uint64_t out[2]) { cs_board_random(out); }

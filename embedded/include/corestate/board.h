@@ -32,6 +32,10 @@ void cs_board_tick(void);
  */
 uint64_t cs_board_clock_ns(void);
 
+/* Set the time of day, in nanoseconds since the epoch: what is stamped on events and agents. Before the
+ * first call it is cs_board_clock_ns. Timeouts are not touched. */
+void cs_board_set_time(uint64_t now_ns);
+
 /*
  * 128 bits nobody can guess, for a region's instance id and this start's identity. Weak: define it
  * where the chip has a random number generator or a unique id with a boot counter. The port's own is
