@@ -53,15 +53,16 @@ def open_file(where: Address, making: Make, *, writable: bool, config: RegionCon
 
 
 def _existing_or_made(where: Address, making: Make, *, writable: bool, config: RegionConfig | None) -> tuple[int, bool]:
-    if making == "never":
-        return _open_existing(where, writable=writable), False
+    if not writable:
+        return _open_existing(where, writable=False), False
     with Place(where).entered() as place:
         for _ in range(_TRIES):  # it may come and go between two looks
-            if making == "if_missing":
+            if making != "always":
                 try:
-                    descriptor = _open_existing(where, writable=writable)
+                    descriptor = _open_existing(where, writable=True)
                 except FileNotFoundError:
-                    pass
+                    if making == "never":
+                        raise
                 else:
                     sweep_where_needed(place)
                     return descriptor, False

@@ -61,15 +61,24 @@ def parse(address: str | os.PathLike[str] | Address) -> Address:
     return _path(address)
 
 
+def _length(name: str) -> int | None:
+    """Bytes of a name as the file system takes it; None when it cannot be encoded."""
+    try:
+        return len(os.fsencode(name))
+    except UnicodeEncodeError:
+        return None
+
+
 def _path(path: object) -> Address:
-    if not isinstance(path, str) or not path or "\0" in path:
+    if not isinstance(path, str) or not path or "\0" in path or _length(path) is None:
         raise AddressError.because(f"address {path!r}", expected="a path as str", found=repr(path))
     return Address("file", path)
 
 
 def _shm(address: str) -> Address:
     name = address[4:].removeprefix("/")
-    if not name or name in (".", "..") or "/" in name or "\0" in name or len(os.fsencode(name)) > _LONGEST_SHM_NAME:
+    length = _length(name)
+    if not length or length > _LONGEST_SHM_NAME or name in (".", "..") or "/" in name or "\0" in name:
         raise AddressError.because(
             f"address {address!r}",
             expected=f'"shm:" and a name of 1 to {_LONGEST_SHM_NAME} bytes without "/"',
