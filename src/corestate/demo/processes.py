@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Crew"]
 
-_END_SECONDS = 5.0  # a role that has been told to stop and still runs after this is killed
+_END_SECONDS = 20.0  # a role that has been told to stop and still runs after this is killed
 _Message = tuple[str, "dict[str, Any] | None"]  # who, and what it said; None when it has ended
 
 
@@ -151,11 +151,13 @@ class _Process:
 
 
 def _screen() -> int:
-    """The file descriptor of standard output, also where a test or a shell has put something else in its place."""
+    """Standard output as a role's standard error, also where a test has put something else in its place."""
+    if sys.__stdout__ is None:  # closed: its number may be somebody else's by now
+        return subprocess.DEVNULL
     try:
         return sys.stdout.fileno()
-    except (OSError, ValueError, AttributeError):
-        return 1
+    except (OSError, ValueError):
+        return sys.__stdout__.fileno()
 
 
 def _meaning(code: int) -> str:

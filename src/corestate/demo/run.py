@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import corestate
+from corestate.address import parse
 from corestate.demo.books import Books
 from corestate.demo.engine import AREAS
 from corestate.demo.processes import Crew
@@ -26,7 +27,7 @@ __all__ = ["main"]
 
 _VICTIM, _HEIR = agent_id("traffic"), agent_id("processor")
 _READY_SECONDS = 60.0
-_NOTICE_SECONDS = 5.0
+_NOTICE_SECONDS = 10.0
 
 
 def main(*, seconds: float = 20.0, neurons: int = 4000, address: str | None = None, plain: bool = False) -> int:
@@ -46,7 +47,7 @@ def main(*, seconds: float = 20.0, neurons: int = 4000, address: str | None = No
 
     Raises:
         ValueError: ``seconds`` or ``neurons`` is out of bounds.
-        CorestateError: the region cannot be made.
+        CorestateError: the region cannot be made, or other processes could not open it (``heap:``).
     """
     if not seconds > 0 or neurons < len(AREAS):
         raise ValueError(
@@ -54,13 +55,16 @@ def main(*, seconds: float = 20.0, neurons: int = 4000, address: str | None = No
             f"got seconds={seconds}, neurons={neurons}"
         )
     place = address or _own_address()
+    if parse(place).kind == "heap":
+        raise corestate.AddressError.because("demo", expected="an address that other processes can open", found=place)
+    terminal = sys.stdout is not None and sys.stdout.isatty()
     config = corestate.RegionConfig(agents=16, areas=16, events=8192, event_bytes=256, participants=64)
     # The crew first: from there on a signal ends the run in good order, and what was made is removed.
     with Crew(place) as crew, corestate.create(place, config=config) as state:
         try:
             print(f"one region, {place}, and five processes; see it from a second terminal, too:")
             print(f"  corestate top {place}", flush=True)
-            return _Demo(state, crew).play(seconds, neurons, plain=plain or not sys.stdout.isatty())
+            return _Demo(state, crew).play(seconds, neurons, plain=plain or not terminal)
         finally:
             with contextlib.suppress(corestate.RegionNotFoundError):  # somebody else has removed it
                 corestate.unlink(place)
@@ -181,7 +185,6 @@ class _Demo:
             print(f"WRONG: {problem}")
         if not problems:
             print(f"the books balance: {books.published} events were sent, and each reached all who listen for it")
-        sys.stdout.flush()
         return 1 if problems else 0
 
 
