@@ -2,7 +2,15 @@
 
 #include <stddef.h>
 
-enum { SYS_OPEN = 1, SYS_CLOSE = 2, SYS_WRITE0 = 4, SYS_WRITE = 5, SYS_READ = 6, SYS_TIME = 0x11, SYS_GET_CMDLINE = 0x15 };
+enum {
+    SYS_OPEN = 1,
+    SYS_CLOSE = 2,
+    SYS_WRITE0 = 4,
+    SYS_WRITE = 5,
+    SYS_READ = 6,
+    SYS_TIME = 0x11,
+    SYS_GET_CMDLINE = 0x15
+};
 enum { SYS_EXIT_EXTENDED = 0x20, APPLICATION_EXIT = 0x20026 };
 enum { MODE_RB = 1, MODE_WB = 5 };
 

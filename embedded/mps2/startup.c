@@ -42,6 +42,6 @@ __attribute__((weak, alias("ignore"))) void UARTRX0_Handler(void);
 __attribute__((section(".vectors"), used)) static const struct {
     void *stack;
     void (*handlers[16])(void);
-} vectors = {stack_top,
-             {reset, fault, fault, fault, fault, fault, 0, 0, 0, 0, ignore, fault, 0, ignore, SysTick_Handler,
-              UARTRX0_Handler}};
+} vectors = {
+    stack_top,
+    {reset, fault, fault, fault, fault, fault, 0, 0, 0, 0, ignore, fault, 0, ignore, SysTick_Handler, UARTRX0_Handler}};
