@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Event", "Events", "Listener", "Subscription"]
 
+_NONE, _BYTES, _MSGPACK = lib.CS_FORMAT_NONE, lib.CS_FORMAT_BYTES, lib.CS_FORMAT_MSGPACK
+_publish = lib.cs_event_publish
 _log = logging.getLogger(__name__)
 
 
@@ -55,16 +57,16 @@ class Events:
         if number is None:
             number = self._kinds.open(kind)
         if data is None:
-            raw, form = b"", lib.CS_FORMAT_NONE
+            raw, form = b"", _NONE
         elif isinstance(data, (bytes, bytearray, memoryview)):
-            raw, form = bytes(data), lib.CS_FORMAT_BYTES
+            raw, form = bytes(data), _BYTES
         else:
-            raw, form = pack(data, f"data of event {kind!r}"), lib.CS_FORMAT_MSGPACK
+            raw, form = pack(data, f"data of event {kind!r}"), _MSGPACK
         try:
             sequence = self._sequences.pop()  # atomic, so that no two threads get the same
         except IndexError:
             sequence = ffi.new("uint64_t *")
-        code = lib.cs_event_publish(self._region.view, number, form, raw, len(raw), sequence)
+        code = _publish(self._region.view, number, form, raw, len(raw), sequence)
         if code < 0:
             raise self._refused(code, kind, len(raw))
         place: int = sequence[0]

@@ -19,7 +19,8 @@ class Kinds:
 
     def __init__(self, region: Region) -> None:
         self._region = region
-        self._names: dict[int, str] = {}
+        self.names: dict[int, str] = {}
+        """Kinds by number, as far as they have been met."""
         self.published: dict[str, int] = {}
         """Numbers of the kinds that users may publish, as far as they have been asked for."""
 
@@ -63,12 +64,12 @@ class Kinds:
 
     def name(self, number: int) -> str:
         """The name of a kind; ``"kind-"`` and its number for one that was never interned, which no core publishes."""
-        known = self._names.get(number)
+        known = self.names.get(number)
         if known is not None:
             return known
         name, length = ffi.new("char[]", lib.CS_NAME_MAX + 1), ffi.new("uint32_t *")
         if lib.cs_kind_name(self._region.view, number, name, length) < 0:
             return f"kind-{number}"
         known = bytes(ffi.buffer(name, min(length[0], lib.CS_NAME_MAX))).decode("utf-8", "replace")
-        self._names[number] = known
+        self.names[number] = known
         return known

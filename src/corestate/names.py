@@ -16,6 +16,7 @@ __all__ = ["Named", "NamedTable", "name_of", "walk"]
 
 T_co = TypeVar("T_co", covariant=True)
 
+_MOST_MADE = 4096
 _NAME_BYTES = lib.CS_NAME_MAX + 1
 
 
@@ -84,12 +85,24 @@ class NamedTable(Mapping[str, T_co], Generic[T_co]):
 
     def __init__(self, region: Region) -> None:
         self._region = region
+        self._made: dict[str, tuple[int, T_co]] = {}  # by name: the handle it was made for, so it cannot be out of date
         self._core_find = getattr(lib, f"cs_{self._word}_find")
         self._core_open = getattr(lib, f"cs_{self._word}_open")
         self._core_remove = getattr(lib, f"cs_{self._word}_remove")
 
     def _make(self, handle: int, name: str) -> T_co:
         raise NotImplementedError
+
+    def _of(self, handle: int, name: str) -> T_co:
+        """What stands for this handle: the same object again where possible."""
+        known = self._made.get(name)
+        if known is not None and known[0] == handle:
+            return known[1]
+        made = self._make(handle, name)
+        if len(self._made) >= _MOST_MADE:
+            self._made.clear()
+        self._made[name] = (handle, made)
+        return made
 
     def _found(self, name: str) -> int | None:
         encoded = name_bytes(name, self._word)
@@ -109,22 +122,22 @@ class NamedTable(Mapping[str, T_co], Generic[T_co]):
         Raises:
             NameInvalidError, FullError, NotFoundError (read-only and not there), WrongTypeError, ClosedError.
         """
-        if not self._region.writable:
+        if self._region.mode == "r":
             known = self._found(name)
             if known is None:
                 raise self._missing(name)
-            return self._make(known, name)
+            return self._of(known, name)
         encoded = name_bytes(name, self._word)
         handle = ffi.new("cs_handle *")
-        code = self._core_open(self._region.view, encoded, len(encoded), handle)
+        code: int = self._core_open(self._region.view, encoded, len(encoded), handle)
         if code < 0:
             raise error(code, f"{self._word} {name!r:.100}")
-        return self._make(int(handle[0]), name)
+        return self._of(handle[0], name)
 
     def get(self, name: str, default: Any = None) -> Any:
         """What has this name, or ``default``; never creates. O(length of the name)."""
         handle = self._found(name)
-        return default if handle is None else self._make(handle, name)
+        return default if handle is None else self._of(handle, name)
 
     def __delitem__(self, name: str) -> None:
         """Remove it, for everybody. Objects that stand for it raise StaleError from now on.
