@@ -136,7 +136,7 @@ class Agents(Mapping[str, AgentInfo]):
         encoded = name_bytes(id, "agent id")
         number = _number(type, AgentType, "agent type")
         packed = tuple(
-            b"" if data is None else pack(data, f"{word} of agent {id!r:.100}")
+            b"" if data is None else pack(data, f"{word} of agent", id)
             for word, data in (("capabilities", capabilities), ("transport", transport), ("metadata", metadata))
         )
         handle = ffi.new("cs_handle *")
@@ -192,7 +192,7 @@ class Agents(Mapping[str, AgentInfo]):
         current = self._info(agent)
         given = (("capabilities", capabilities), ("transport", transport), ("metadata", metadata))
         packed = tuple(
-            had if data is _UNSET else b"" if data is None else pack(data, f"{word} of agent {current.id!r:.100}")
+            had if data is _UNSET else b"" if data is None else pack(data, f"{word} of agent", current.id)
             for had, (word, data) in zip(current.details, given, strict=True)
         )
         details, _keep = _details(packed)

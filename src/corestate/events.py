@@ -61,7 +61,7 @@ class Events:
         elif isinstance(data, (bytes, bytearray, memoryview)):
             raw, form = bytes(data), _BYTES
         else:
-            raw, form = pack(data, f"data of event {kind!r}"), _MSGPACK
+            raw, form = pack(data, "data of event", kind), _MSGPACK
         try:
             sequence = self._sequences.pop()  # atomic, so that no two threads get the same
         except IndexError:

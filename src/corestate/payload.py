@@ -6,7 +6,7 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
-from corestate.errors import InvalidError, RangeError, WrongTypeError
+from corestate.errors import CorestateError, InvalidError, RangeError, WrongTypeError
 
 __all__ = ["Undecodable", "pack", "unpack"]
 
@@ -29,8 +29,13 @@ class Undecodable(bytes):
     __str__ = __repr__
 
 
-def pack(data: Any, what: str) -> bytes:
+def pack(data: Any, what: str, of: str) -> bytes:
     """Data as MessagePack. O(size).
+
+    Args:
+        data: what to pack.
+        what: what it is, for errors, and ``of`` the name of what it belongs to.
+        of: see ``what``.
 
     Raises:
         WrongTypeError: of a type MessagePack does not have.
@@ -43,21 +48,25 @@ def pack(data: Any, what: str) -> bytes:
         packer = msgpack.Packer()
     try:
         packed: bytes = packer.pack(data)
-    except TypeError as problem:
-        raise WrongTypeError.because(
+    except (TypeError, OverflowError, ValueError) as problem:
+        raise _refused(problem, f"{what} {of!r:.100}") from None
+    _packers.append(packer)
+    return packed
+
+
+def _refused(problem: Exception, what: str) -> CorestateError:
+    if isinstance(problem, TypeError):
+        return WrongTypeError.because(
             what,
             expected="data of the types MessagePack has: None, bool, int, float, str, bytes, list, tuple, dict",
             found=str(problem),
             advice="convert it first",
-        ) from None
-    except OverflowError:
-        raise RangeError.because(what, expected="ints of -2**63 to 2**64 - 1", found="one beyond 64 bits") from None
-    except ValueError as problem:
-        raise InvalidError.because(
-            what, expected="data MessagePack can carry", found=str(problem), advice="make it flatter, or smaller"
-        ) from None
-    _packers.append(packer)
-    return packed
+        )
+    if isinstance(problem, OverflowError):
+        return RangeError.because(what, expected="ints of -2**63 to 2**64 - 1", found="one beyond 64 bits")
+    return InvalidError.because(
+        what, expected="data MessagePack can carry", found=str(problem), advice="make it flatter, or smaller"
+    )
 
 
 def unpack(packed: Any) -> Any:
