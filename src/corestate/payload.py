@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack  # type: ignore[import-untyped, unused-ignore]
 
 from corestate.errors import CorestateError, InvalidError, RangeError, WrongTypeError
 
