@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+import corestate
+
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds stray processes through /proc")
 
 COMMAND = [sys.executable, "-c", "from corestate.cli import main; main()", "demo"]
@@ -201,6 +203,28 @@ def test_a_process_that_dies_unasked_is_an_error(start):
     assert code == 1
     assert "WRONG: motor ended by itself, with signal 9" in output
     assert "the books balance" not in output
+
+
+def test_an_engine_started_after_one_that_was_killed_carries_on(address):
+    def engine(sign):
+        """An engine on its own, as started by hand; returns once it has burst."""
+        process = subprocess.Popen([sys.executable, "-m", "corestate.demo.roles", "engine", address])
+        with state.events.subscribe(["burst"]) as bursts:
+            first = bursts.get(PATIENCE)
+        process.send_signal(sign)
+        process.wait(PATIENCE)
+        assert first is not None
+        return process.returncode
+
+    with corestate.create(address) as state:
+        assert engine(signal.SIGKILL) == -signal.SIGKILL
+        assert state.engine.burst_state == corestate.BurstEngineState.RUNNING
+        before = state.engine.burst_count
+        assert engine(signal.SIGINT) == 0
+        assert state.engine.burst_count > before
+        assert state.engine.burst_state == corestate.BurstEngineState.READY
+        assert len(state.agents) == 0
+    corestate.unlink(address)
 
 
 def test_a_region_that_exists_is_left_alone(start, address):

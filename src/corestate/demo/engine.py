@@ -40,13 +40,15 @@ def run(state: StateManager, stop: threading.Event, *, neurons: int = 4000, freq
     engine.burst_state = BurstEngineState.INITIALIZING
     network = LeakyIntegrateAndFire(neurons)
     areas = describe(state, network)
+    state.agents.reap()  # an engine before this one may have been killed
     me = state.agents.register("burst_engine", AgentType.INFRASTRUCTURE, capabilities={"frequency": frequency})
     sent, received = state.counters["burst_engine.sent"], state.counters["burst_engine.received"]
     feedback = state.gauges["motor.feedback"]
     current = np.zeros(neurons, np.float32)
     random = np.random.default_rng()
     period = 1.0 / frequency
-    before = due = time.perf_counter()
+    due = time.perf_counter()
+    before = due - period
 
     with state.events.subscribe(["sense"], since=0) as senses:
         engine.burst_state = BurstEngineState.RUNNING
