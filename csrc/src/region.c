@@ -407,6 +407,13 @@ int cs_region_describe(const cs_region *region, cs_region_info *info)
     return CS_OK;
 }
 
+void cs_boot_id(uint64_t boot[2])
+{
+    cs_identity self;
+    cs_port_identify(&self);
+    memcpy(boot, self.boot, sizeof self.boot);
+}
+
 int cs_region_section(const cs_region *region, uint32_t kind, cs_section_info *info)
 {
     if (!region || !info || kind >= CS_SECTIONS)

@@ -135,6 +135,9 @@ CS_API int cs_region_probe(const void *memory, uint64_t size, cs_region_info *in
 /* The same of an attached region (what it was attached with, not what the bytes say now). */
 CS_API int cs_region_describe(const cs_region *region, cs_region_info *info);
 
+/* The present boot of this machine, zero where unknown: what was true under another boot may not be any more. */
+CS_API void cs_boot_id(uint64_t boot[2]);
+
 /* One section of an attached region, by ordinal: for tools that walk the bytes (see layout.md). */
 typedef struct cs_section_info {
     uint64_t offset; /* bytes from the start of the region */

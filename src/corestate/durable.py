@@ -1,0 +1,137 @@
+"""What a state manager keeps beyond the moment: its store, opened on first use, and the hot values above it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from corestate._binding import ffi, lib
+from corestate.errors import DeadlockError, InvalidError, StoreError
+from corestate.scopes.hot import Hot
+from corestate.stores import Durability, SQLiteStore, Store
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+    from corestate.locks import Locks
+    from corestate.region import Region
+
+__all__ = ["Durable", "store_path"]
+
+TURN = "corestate:store"
+"""The named lock in which processes that write to the store queue up."""
+
+
+def store_path(address: str, given: str | os.PathLike[str] | None) -> Path | None:
+    """Where the store of a region at an address is: beside its file, or where it was said; None: in memory.
+
+    Raises:
+        InvalidError: shared memory has no place beside it.
+    """
+    if given is not None:
+        return Path(given)
+    if address.startswith("heap:"):
+        return None
+    if address.startswith("shm:"):
+        raise InvalidError.because(
+            f"the store of {address}",
+            expected="a place for it",
+            found="shared memory, which has no place beside it",
+            advice="say where: corestate.open(address, store='path')",
+        )
+    return Path(f"{address}.db")
+
+
+class Durable:
+    """The store of a region and the hot values above it, opened when first asked for.
+
+    Args:
+        region: whose store it is.
+        locks: of the same region, for the writers' queue.
+        path: see ``store_path``.
+        durability: what a commit survives.
+    """
+
+    def __init__(
+        self,
+        region: Region,
+        locks: Locks,
+        path: str | os.PathLike[str] | None = None,
+        durability: Durability | str = Durability.NORMAL,
+    ) -> None:
+        self.durability = Durability(durability)
+        self._region = region
+        self._locks = locks
+        self._given = path
+        self._guard = threading.Lock()
+        self._store: Store | None = None
+        self._hot: Hot | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """Of the store's file; None: in memory."""
+        return store_path(str(self._region.address), self._given)
+
+    @property
+    def store(self) -> Store:
+        """The store, opened (with mode ``"rw"`` also made) at the first look.
+
+        Raises:
+            StoreNotFoundError, StoreVersionError, StoreCorruptError, StoreReadOnlyError, StoreBusyError, ClosedError.
+        """
+        store = self._store
+        if store is None:
+            with self._guard:
+                if self._store is None:
+                    writable = self._region.writable
+                    turn = self._turn if writable and self._region.config.locks else None
+                    self._store = SQLiteStore(self.path, durability=self.durability, create=writable, turn=turn)
+                store = self._store
+        return store
+
+    @property
+    def hot(self) -> Hot:
+        """The hot values made under this store and this boot."""
+        hot = self._hot
+        if hot is None:
+            hot = self._hot = Hot(self._region, self._epoch(self.store.id))
+        return hot
+
+    @property
+    def ephemeral(self) -> Hot:
+        """Values that live in the region alone, of this boot."""
+        return Hot(self._region, self._epoch(b"ephemeral"))
+
+    def _epoch(self, of: bytes) -> int:
+        boot = ffi.new("uint64_t[2]")
+        lib.cs_boot_id(boot)
+        whole = f"{of.hex()} {self._region.instance} {boot[0]} {boot[1]}"
+        return int.from_bytes(hashlib.blake2b(whole.encode(), digest_size=8).digest(), "little")
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        lock = self._locks[TURN]
+        try:
+            lock.acquire()
+        except DeadlockError as cause:
+            raise StoreError.because(
+                "store",
+                expected="a thread that is in no transaction",
+                found="one that is in one already",
+                advice="transactions do not nest: finish the outer one first, or do all of it in that one",
+            ) from cause
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def close(self) -> None:
+        """Let go of the store. Idempotent."""
+        with self._guard:
+            store, self._store, self._hot = self._store, None, None
+        if store is not None:
+            store.close()

@@ -1,0 +1,142 @@
+"""The current values of hot keys, in the region, above the store.
+
+A reader believes what it finds; what it does not find, or finds marked, it reads from the store. A writer holds the
+lock of its keys while it marks them, commits in the store, and publishes. So nothing uncommitted is ever shown, and two
+writers cannot publish in the wrong order; one killed in between leaves a mark, which sends readers to the store.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from corestate._binding import check, error, ffi, lib
+from corestate.scopes.encoding import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from corestate.region import Region
+
+__all__ = ["MISS", "Hot"]
+
+MISS = object()
+"""Not here: ask the store."""
+
+_NOT_FOUND, _BUSY, _TOO_BIG = lib.CS_E_NOT_FOUND, lib.CS_E_BUSY, lib.CS_E_TOO_BIG
+_now = time.time_ns
+
+
+class _Buffers(threading.local):
+    """What a thread reads into."""
+
+    def __init__(self, size: int) -> None:
+        self.bytes = ffi.new("unsigned char[]", max(size, 1))
+        self.memory = memoryview(ffi.buffer(self.bytes))
+        self.info = ffi.new("cs_value_info *")
+        self.number = ffi.new("uint32_t *")
+
+
+class Hot:
+    """The hot values of one store under one boot.
+
+    Args:
+        region: where they live.
+        epoch: 64 bits that name store and boot; values made under another are not there.
+    """
+
+    def __init__(self, region: Region, epoch: int) -> None:
+        self._region = region
+        self._size = region.config.value_bytes if region.config.values else 0
+        self._buffers = _Buffers(self._size)
+        self.epoch = epoch
+
+    @property
+    def there(self) -> bool:
+        """Whether this region has room for hot values, and this process may write them."""
+        return self._size > 0 and self._region.writable
+
+    def get(self, key: bytes) -> Any:
+        """The value, or ``MISS``. One call of the core, lock-free; about a microsecond for a small value."""
+        buffers = self._buffers
+        info = buffers.info
+        code = lib.cs_value_get(self._region.view, self.epoch, key, len(key), buffers.bytes, self._size, info)
+        if code < 0:
+            if code in (_NOT_FOUND, _BUSY, _TOO_BIG):
+                return MISS
+            raise error(code, "reading a hot value")
+        if info.expires_ns and info.expires_ns <= _now():
+            return MISS
+        return decode(info.tag, buffers.memory[: info.length])
+
+    def version(self, key: bytes) -> tuple[int, int, int, bytes] | None:
+        """Version, expiry, tag and bytes of a value that is here, expired or not; else None."""
+        buffers = self._buffers
+        info = buffers.info
+        code = lib.cs_value_get(self._region.view, self.epoch, key, len(key), buffers.bytes, self._size, info)
+        if code < 0:
+            return None
+        return info.version, info.expires_ns, info.tag, bytes(buffers.memory[: info.length])
+
+    @contextmanager
+    def locked(self, keys: Iterable[bytes]) -> Iterator[None]:
+        """Hold the locks of these keys, taken in one order by everybody; marks left at the end are cleared."""
+        held: list[int] = []
+        try:
+            if self.there:
+                for lock in sorted({self._lock_of(key) for key in keys}):
+                    self._lock(lock)
+                    held.append(lock)
+            yield
+        finally:
+            for lock in reversed(held):
+                check(lib.cs_value_unlock(self._region.view, lock), "unlocking keys")
+
+    def _lock(self, lock: int) -> None:
+        check(self._region.wait(lambda view, ns: lib.cs_value_lock(view, lock, ns)), "locking keys")
+
+    def _lock_of(self, key: bytes) -> int:
+        number = self._buffers.number
+        check(lib.cs_value_lock_of(self._region.view, key, len(key), number), "finding the lock of a key")
+        return int(number[0])
+
+    def mark(self, key: bytes) -> None:
+        """While its lock is held: send readers to the store until ``publish``, ``drop`` or the end of the lock."""
+        if self.there:
+            check(lib.cs_value_mark(self._region.view, key, len(key)), "marking a key")
+
+    def drop(self, key: bytes) -> None:
+        """While its lock is held: forget it."""
+        if self.there:
+            check(lib.cs_value_drop(self._region.view, key, len(key)), "dropping a key")
+
+    def publish(
+        self, key: bytes, version: int, tag: int, packed: bytes, expires_ns: int, *, pinned: bool = False
+    ) -> int:
+        """While its lock is held: from now on this is the value.
+
+        Returns the core's code: too big or full is no error for a value that a store has; it is dropped instead.
+        """
+        if not self.there:
+            return int(lib.CS_E_UNSUPPORTED)
+        info = self._buffers.info
+        info.version, info.expires_ns, info.length, info.tag = version, expires_ns, len(packed), tag
+        code: int = lib.cs_value_publish(self._region.view, self.epoch, key, len(key), packed, info, pinned)
+        if code < 0 and code not in (_TOO_BIG, lib.CS_E_FULL):
+            raise error(code, "publishing a hot value")
+        return code
+
+    def pinned(self, prefix: bytes) -> list[bytes]:
+        """Every pinned key that starts with these bytes, without them. O(room for hot values)."""
+        buffers = self._buffers
+        cursor = ffi.new("uint32_t *")
+        found: list[bytes] = []
+        while True:
+            code = lib.cs_value_next(self._region.view, self.epoch, cursor, buffers.bytes, self._size, buffers.number)
+            if code < 0:
+                return sorted(found)
+            key = bytes(buffers.memory[: buffers.number[0]])
+            if key.startswith(prefix):
+                found.append(key[len(prefix) :])
