@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,11 +58,12 @@ class Child:
     """Another Python process: talks by lines, and is gone when the test is."""
 
     def __init__(self, source: str, *arguments: str, env: dict[str, str] | None = None, options: tuple[str, ...] = ()):
+        self.complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by gone()
         self.process = subprocess.Popen(
             [sys.executable, *options, "-c", textwrap.dedent(source), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self.complaints,
             text=True,
             env={**os.environ, **(env or {})},
         )
@@ -73,8 +75,14 @@ class Child:
     def line(self) -> str:
         """The next line it prints; fails with what it complained of when it prints none."""
         text = self.process.stdout.readline()
-        assert text, self.process.communicate()[1]
+        assert text, self.said_wrong()
         return text.rstrip("\n")
+
+    def said_wrong(self) -> str:
+        """What it complained of, once it has ended."""
+        self.process.wait(timeout=60)
+        self.complaints.seek(0)
+        return self.complaints.read()
 
     def tell(self, text: str = "") -> None:
         """Send it a line."""
@@ -86,11 +94,20 @@ class Child:
         self.process.kill()
         self.process.wait()
 
-    def finish(self) -> tuple[str, str]:
-        """Let it end by itself, successfully; the rest of what it printed and complained of."""
-        out, err = self.process.communicate(timeout=60)
-        assert self.process.returncode == 0, err
+    def finish(self, status: int = 0) -> tuple[str, str]:
+        """Let it end by itself, with this exit status; the rest of what it printed and complained of."""
+        self.process.stdin.close()
+        out = self.process.stdout.read()
+        err = self.said_wrong()
+        assert self.process.returncode == status, err
         return out, err
+
+    def gone(self) -> None:
+        """End it if it has not, and let go of its pipes."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.complaints):
+            stream.close()
 
 
 @pytest.fixture
@@ -104,6 +121,4 @@ def child() -> Iterator[Callable[..., Child]]:
 
     yield start
     for started in children:
-        with contextlib.suppress(ProcessLookupError):
-            started.process.kill()
-        started.process.communicate()
+        started.gone()

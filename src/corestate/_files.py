@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from corestate._binding import lib
@@ -70,8 +70,19 @@ def _existing_or_made(where: Address, making: Make, *, writable: bool, config: R
                 raise RegionExistsError.because(f"region {where}")
             made = make(place, config or RegionConfig())
             if made is not None:
-                return made, True
+                return _by_name(where, made), True
     raise BusyError.because(f"region {where}", expected="a file that stays", found="one made and removed all the time")
+
+
+def _by_name(where: Address, made: int) -> int:
+    """What was just made, opened by its name, by which the system's tools then show it; as it is if the name is gone."""
+    with suppress(OSError):
+        named = os.open(where.name, os.O_RDWR | CLOEXEC | _QUIET)
+        if os.path.sameopenfile(named, made):
+            os.close(made)
+            return named
+        os.close(named)
+    return made
 
 
 def _open_existing(where: Address, *, writable: bool) -> int:

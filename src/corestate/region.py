@@ -167,6 +167,8 @@ class Region:
         lib.cs_region_close(view)
 
     def __enter__(self) -> Self:
+        if self.closed:
+            raise ClosedError.because(f"region {self.address}")
         return self
 
     def __exit__(

@@ -1,5 +1,5 @@
 """What tests of regions look at: descriptors, mappings, participants, forged headers, forked children."""
-# ruff: noqa: PTH101, PTH108, PTH109, PTH110, PTH116, PTH118, PTH119, PTH120, PTH123, PTH208, PTH211
+# ruff: noqa: PTH116, PTH208
 
 from __future__ import annotations
 
@@ -60,9 +60,11 @@ def descriptors(path: str | os.PathLike[str]) -> int:
     return count
 
 
-def mappings(text: str) -> list[str]:
-    """Lines of this process's memory map that mention a text."""
-    return [line for line in Path("/proc/self/maps").read_text().splitlines() if text in line]
+def mappings(path: str | os.PathLike[str]) -> list[str]:
+    """How each mapping of a file by this process may be used: ``rw-s``, ``r--s``."""
+    inode = os.stat(path).st_ino
+    fields = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
+    return [field[1] for field in fields if int(field[4]) == inode and field[3] != "00:00"]
 
 
 def in_fork(function: Callable[[], Any]) -> Any:

@@ -1,5 +1,5 @@
 """Whatever lies at an address that is no region of ours: its own clear error, and nothing changed."""
-# ruff: noqa: PTH101, PTH108, PTH109, PTH110, PTH116, PTH118, PTH119, PTH120, PTH123, PTH208, PTH211
+# ruff: noqa: PTH108, PTH110, PTH120, PTH208, PTH211
 
 import os
 import re

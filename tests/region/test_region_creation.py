@@ -2,7 +2,7 @@
 
 "Any point" is every call and return of a Python or C function while a region is opened, each in turn.
 """
-# ruff: noqa: PTH101, PTH108, PTH109, PTH110, PTH116, PTH118, PTH119, PTH120, PTH123, PTH208, PTH211
+# ruff: noqa: PTH118, PTH119, PTH120, PTH123, PTH208
 
 import os
 import random
