@@ -141,7 +141,7 @@ def test_the_whole_run_piped(start):
     assert before > 0
     assert after > 0
     assert re.search(r"its lock was inherited by sensory_processor [\d.]+ ms later", output)
-    assert re.search(r"the registry removed it [\d.]+ ms later, reason: dead", output)
+    assert re.search(r"the registry removed it as dead [\d.]+ ms later", output)
     assert re.search(r" s  .*sensory_traffic.*SIGKILL", output)
     assert re.search(r"one read +[\d.]+ ns", output)
 

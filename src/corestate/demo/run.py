@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import corestate
+from corestate import DeregisterReason
 from corestate.address import parse
 from corestate.demo.books import Books
 from corestate.demo.engine import AREAS
@@ -84,7 +85,6 @@ class _Kill:
     at_burst: int = 0
     inherited_ns: int = 0
     gone_ns: int = 0
-    reason: str = ""
 
 
 class _Demo:
@@ -138,7 +138,7 @@ class _Demo:
         if not noticed and not self._crew.stopping:
             missing = [
                 *([] if killed.inherited_ns else ["its lock was not inherited"]),
-                *([] if killed.gone_ns else ["it stayed registered"]),
+                *([] if killed.gone_ns else ["it was not found dead by the registry"]),
             ]
             self._crew.problems.append(f"{_NOTICE_SECONDS:.0f} s after {_VICTIM} was killed {' and '.join(missing)}")
 
@@ -154,9 +154,8 @@ class _Demo:
                 continue
             if event.kind == "lock_inherited" and event.data["name"] == "device.traffic":
                 self._killed.inherited_ns = event.time_ns
-            elif event.kind == "agent_deregistered" and event.data["id"] == _VICTIM:
+            elif event.data.get("reason") == DeregisterReason.DEAD and event.data["id"] == _VICTIM:
                 self._killed.gone_ns = event.time_ns
-                self._killed.reason = event.data["reason"].name.lower()
         return True
 
     def _report(self, elapsed: float, bursts: int, first: int) -> int:
@@ -171,8 +170,7 @@ class _Demo:
             if killed.inherited_ns:
                 print(f"             its lock was inherited by {_HEIR} {_ms(killed.at_ns, killed.inherited_ns)} later")
             if killed.gone_ns:
-                gone = _ms(killed.at_ns, killed.gone_ns)
-                print(f"             the registry removed it {gone} later, reason: {killed.reason}")
+                print(f"             the registry removed it as dead {_ms(killed.at_ns, killed.gone_ns)} later")
         observed = self._crew.reports.get("observer", {}).get("books")
         if observed and observed["reads"]:
             cost = observed["read_ns"]
