@@ -20,6 +20,9 @@ void case_counter(void)
     CHECK_RESULT(cs_counter_add(region, handle, -2, 0), CS_OK);
     CHECK_RESULT(cs_counter_add(region, handle, 0, &value), CS_OK);
     CHECK_EQUAL(value, 3);
+    CHECK_RESULT(cs_counter_store(region, handle, 999), CS_OK);
+    CHECK_RESULT(cs_counter_get(region, handle, &value), CS_OK);
+    CHECK_EQUAL(value, 999);
     CHECK_RESULT(cs_counter_set(region, handle, 1000), CS_OK);
 
     expected = 999;
@@ -33,6 +36,7 @@ void case_counter(void)
     value = expected = 5;
     CHECK_RESULT(cs_counter_get(region, handle, &value), CS_E_STALE);
     CHECK_RESULT(cs_counter_set(region, handle, 1), CS_E_STALE);
+    CHECK_RESULT(cs_counter_store(region, handle, 1), CS_E_STALE);
     CHECK_RESULT(cs_counter_add(region, handle, 1, &value), CS_E_STALE);
     CHECK_RESULT(cs_counter_compare_exchange(region, handle, &expected, 1), CS_E_STALE);
     CHECK_RESULT(cs_counter_wait(region, handle, 0, 0, &value), CS_E_STALE);
@@ -166,6 +170,7 @@ void case_gauge(void)
     CHECK_RESULT(cs_gauge_add(region, handle, 0.25, 0), CS_OK);
 
     CHECK_RESULT(cs_gauge_set(region, handle, nan), CS_E_NAN);
+    CHECK_RESULT(cs_gauge_store(region, handle, nan), CS_E_NAN);
     CHECK_RESULT(cs_gauge_set(region, handle, signalling), CS_E_NAN);
     CHECK_RESULT(cs_gauge_add(region, handle, nan, &value), CS_E_NAN);
     expected = nan;
@@ -189,13 +194,14 @@ void case_gauge(void)
     CHECK_RESULT(cs_gauge_get(region, handle, &value), CS_OK);
     CHECK_F64(value, infinity);
 
-    CHECK_RESULT(cs_gauge_set(region, handle, 2), CS_OK);
+    CHECK_RESULT(cs_gauge_store(region, handle, 2), CS_OK);
     CHECK_RESULT(cs_gauge_wait(region, handle, 1, CS_FOREVER, &value), CS_OK);
     CHECK_F64(value, 2.0);
     CHECK_RESULT(cs_gauge_wait(region, handle, 2, 0, &value), CS_E_TIMEOUT);
     CHECK_RESULT(cs_gauge_remove(region, handle), CS_OK);
     CHECK_RESULT(cs_gauge_get(region, handle, &value), CS_E_STALE);
     CHECK_RESULT(cs_gauge_set(region, handle, 1), CS_E_STALE);
+    CHECK_RESULT(cs_gauge_store(region, handle, 1), CS_E_STALE);
     CHECK_RESULT(cs_gauge_add(region, handle, 1, &value), CS_E_STALE);
     CHECK_RESULT(cs_gauge_compare_exchange(region, handle, &expected, 1), CS_E_STALE);
     CHECK_RESULT(cs_gauge_wait(region, handle, 0, 0, &value), CS_E_STALE);

@@ -290,6 +290,28 @@ void case_p2_dead_details_writer(void)
     suite_close(0);
 }
 
+/* Lengths nobody of ours wrote are refused, not followed. */
+void case_p5_details_lengths(void)
+{
+    cs_handle handle = 0;
+    cs_agent_info info;
+    char bytes[96];
+    cs_details details = {"aaaa", "bbbb", "cccc", 4, 4, 4};
+    cs_section_info section;
+    NEED(open_pair());
+    CHECK_RESULT(cs_agent_register(region, "worker", CS_NUL, CS_AGENT_MOTOR, &details, &handle), CS_OK);
+    NEED(CHECK_RESULT(cs_region_section(region, CS_SECTION_DETAILS, &section), CS_OK));
+    unsigned char *buffers = suite_block[0] + section.offset + (handle & 0xFFFFFFFF) * section.stride;
+    suite_fill(buffers, 0xFF, 8);
+    suite_fill(buffers + 8 + 96, 0xFF, 8);
+    CHECK_RESULT(cs_agent_get(region, handle, &info, bytes, sizeof bytes), CS_E_CORRUPT);
+    CHECK_RESULT(cs_agent_get(region, handle, &info, 0, 0), CS_E_CORRUPT);
+    CHECK_RESULT(cs_agent_set_details(region, handle, &details), CS_OK); /* and written over */
+    CHECK_RESULT(cs_agent_get(region, handle, &info, bytes, sizeof bytes), CS_OK);
+    cs_region_detach(&other);
+    suite_close(0);
+}
+
 void case_sweep_frees_slots(void)
 {
     cs_participant_info info;

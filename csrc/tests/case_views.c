@@ -27,6 +27,8 @@ void case_read_only(void)
     CHECK_RESULT(cs_engine_add(&view, CS_NEURON_COUNT, 1, 0), CS_E_READ_ONLY);
     CHECK_RESULT(cs_counter_open(&view, "new", CS_NUL, &none), CS_E_READ_ONLY);
     CHECK_RESULT(cs_counter_set(&view, counter, 1), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_counter_store(&view, counter, 1), CS_E_READ_ONLY);
+    CHECK_RESULT(cs_gauge_store(&view, gauge, 1), CS_E_READ_ONLY);
     CHECK_RESULT(cs_counter_add(&view, counter, 1, 0), CS_E_READ_ONLY);
     CHECK_RESULT(cs_counter_compare_exchange(&view, counter, &expected, 1), CS_E_READ_ONLY);
     CHECK_RESULT(cs_counter_remove(&view, counter), CS_E_READ_ONLY);
@@ -127,6 +129,7 @@ static void check_detached(cs_region *view, cs_handle counter, cs_handle lock, c
     CHECK_EQUAL(number, 7);
     CHECK_EQUAL(cs_engine_get(view, CS_AGENT_COUNT), 1);
     CHECK_RESULT(cs_counter_set(view, counter, 1), CS_E_DETACHED);
+    CHECK_RESULT(cs_counter_store(view, counter, 1), CS_E_DETACHED);
     CHECK_RESULT(cs_counter_add(view, counter, 1, 0), CS_E_DETACHED);
     CHECK_RESULT(cs_counter_compare_exchange(view, counter, &expected, 1), CS_E_DETACHED);
     CHECK_RESULT(cs_counter_open(view, "new", CS_NUL, &none), CS_E_DETACHED);
@@ -164,6 +167,9 @@ void case_after_fork(void)
     CHECK_RESULT(cs_lock_release(&child, CS_SECTION_LOCKS, lock), CS_E_NOT_OWNER); /* its parent's lock */
     CHECK_RESULT(cs_lock_try(&child, CS_SECTION_LOCKS, lock), CS_E_BUSY);
     CHECK_RESULT(cs_lock_release(region, CS_SECTION_LOCKS, lock), CS_OK);
+    grandchild = child;
+    CHECK_RESULT(cs_region_after_fork(&grandchild, -2), CS_E_DETACHED); /* there is a file, and it would not open */
+    check_detached(&grandchild, counter, lock, agent, kind);
     grandchild = child;
     CHECK_RESULT(cs_region_after_fork(&grandchild, -1), CS_E_NO_SLOT);
     check_detached(&grandchild, counter, lock, agent, kind);

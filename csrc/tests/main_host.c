@@ -3,13 +3,7 @@
 
 #include <stdio.h>
 
-#include "host.h"
-
 void suite_write(const char *text) { fputs(text, stdout); }
-
-#if 1
-const suite_case *suite_extra;
-#endif
 
 int main(int argc, char **argv)
 {
@@ -17,6 +11,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s [PREFIX]  runs the cases whose name starts with PREFIX, or all\n", argv[0]);
         return 2;
     }
-    setvbuf(stdout, 0, _IOLBF, BUFSIZ);
+    setvbuf(stdout, 0, _IONBF, 0); /* so that a forked child has nothing of its parent's to write again */
     return suite_run(argc == 2 ? argv[1] : 0) == 0 ? 0 : 1;
 }
