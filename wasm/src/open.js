@@ -1,0 +1,92 @@
+/** Opening, attaching, restoring. */
+import { NotSharedError } from "./errors.js";
+import { loadModule } from "./load.js";
+import { realm } from "./realm.js";
+import { Region } from "./region.js";
+import { asBytes, fillFromSnapshot, probeSnapshot } from "./snapshot.js";
+import { State } from "./state.js";
+
+/** @typedef {import("../generated/core.js").Config} Config */
+/**
+ * @typedef {object} OpenOptions
+ * @property {string} [name] of the region: what `save` keeps it under and messages call it
+ * @property {boolean} [shared] whether other workers can attach; true is a NotSharedError where memory cannot be shared; if not
+ *   given, as it can be here
+ * @property {Partial<Config>} [config] how much of everything it has room for; the defaults if not given
+ */
+
+/** Whether memory can be shared between threads here: in a page that takes cross-origin isolation. */
+export function canShare() {
+  if (typeof SharedArrayBuffer === "undefined") return false;
+  return /** @type {any} */ (globalThis).crossOriginIsolated !== false;
+}
+
+/** @param {boolean | undefined} shared @param {string} what */
+function decide(shared, what) {
+  const possible = canShare();
+  if (shared && !possible) throw new NotSharedError(what, { found: `crossOriginIsolated = ${/** @type {any} */ (globalThis).crossOriginIsolated}` });
+  return shared ?? possible;
+}
+
+/**
+ * Make a region in a memory of its own.
+ * @param {OpenOptions} [options]
+ * @returns {Promise<State>}
+ * @throws {NotSharedError | OutOfRangeError | InvalidError | TooBigError | StorageError | UnsupportedError}
+ */
+export async function open({ name = "", shared, config } = {}) {
+  const share = decide(shared, `open ${JSON.stringify(name)}`);
+  const [module] = await Promise.all([loadModule(share), realm.ready]);
+  return new State(Region.create({ module, shared: share, config, name }), module);
+}
+
+/**
+ * Attach to a region that another page or worker of this page has opened.
+ * @param {import("./region.js").Handle} handle what its `state.handle` gave: a shared memory, and where the region starts
+ * @param {{mode?: "rw" | "r"}} [options] with mode "r" it takes no participant slot and cannot write
+ * @returns {Promise<State>}
+ * @throws {NotSharedError | NotRegionError | BuildMismatchError | LayoutVersionError | TruncatedError | ParticipantsFullError}
+ */
+export async function attach(handle, { mode } = {}) {
+  const { memory, base, name, module } = handle;
+  const [core] = await Promise.all([module ?? loadModule(true), realm.ready]);
+  return new State(Region.attach({ module: core, memory, base, mode, name }), core);
+}
+
+/**
+ * Make a region from a snapshot, taken here or by Python on a host.
+ * @param {Uint8Array | ArrayBuffer} bytes
+ * @param {OpenOptions} [options] `config`: its sizes; those of the region it was taken from if not given
+ * @returns {Promise<State>}
+ * @throws {NotRegionError | LayoutVersionError | TruncatedError | CorruptError} of the snapshot
+ * @throws {FullError | TooBigError | NameInvalidError} the config is too small for it
+ */
+export async function restore(bytes, { name = "", shared, config } = {}) {
+  const what = `restoring ${name ? JSON.stringify(name) : "a snapshot"}`;
+  const content = asBytes(bytes, what);
+  const info = await probe(content, what);
+  const state = await open({ name, shared, config: config ?? info.config });
+  try {
+    fillFromSnapshot(state.region, content, what);
+    return state;
+  } catch (problem) {
+    state.close();
+    throw problem;
+  }
+}
+
+/**
+ * Check a snapshot as a whole (CRC, version, shape) without restoring it. O(size).
+ * @param {Uint8Array | ArrayBuffer} bytes
+ * @param {string} [what] is being done, for errors
+ */
+export async function probe(bytes, what = "snapshot") {
+  const content = asBytes(bytes, what);
+  const module = await loadModule(false);
+  const core = Region.scratch(module);
+  try {
+    return probeSnapshot(core, content, what);
+  } finally {
+    core.close();
+  }
+}

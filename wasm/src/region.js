@@ -1,0 +1,244 @@
+/** One attachment of this page or worker to one region: the bytes, the core on them, and what everything else asks of it. */
+import { constants, structs } from "../generated/abi.js";
+import { BuildMismatchError, check, ClosedError, errorOf, InvalidError, NotRegionError, OutOfRangeError, TooBigError, TruncatedError, WrongTypeError } from "./errors.js"; // prettier-ignore
+import { BUILDS, Core, sizeOf } from "./instance.js";
+import { camel } from "./names.js";
+
+/** @typedef {import("../generated/core.js").Config} Config */
+/** @typedef {"rw" | "r"} Mode */
+/**
+ * What a region is handed to another worker as: `postMessage` takes it.
+ * @typedef {{memory: WebAssembly.Memory, base: number, name?: string, module?: WebAssembly.Module}} Handle
+ */
+
+const PAGE = 65536;
+const MOST_PAGES = 65536;
+const MAGIC = "corestate-wasm";
+const CONFIG_FIELDS = structs.cs_config.fields.map(({ name }) => ({ name, key: camel(name) }));
+
+/** Gives back what the garbage collector finds unclosed. */
+const forgotten = new FinalizationRegistry((/** @type {{core: Core, view: number}} */ { core, view }) => end(core, view));
+
+/** @param {Core} core @param {number} view */
+function end(core, view) {
+  if (core.closed) return;
+  core.exports.cs_region_close(view);
+  core.exports.cs_region_detach(view);
+  core.close();
+}
+
+/** Memory that can become as large as this machine allows. @param {number} pages @param {boolean} shared */
+function newMemory(pages, shared) {
+  for (let maximum = MOST_PAGES; ; maximum /= 4) {
+    try {
+      return new WebAssembly.Memory({ initial: pages, maximum, shared });
+    } catch (problem) {
+      if (maximum / 4 >= pages * 4) continue; // a small machine has no room to reserve so much
+      throw new TooBigError("memory for a region", { expected: `${pages * PAGE} bytes of memory`, found: String(problem), advice: "close what is no longer needed" }); // prettier-ignore
+    }
+  }
+}
+
+/** Insist on the fields the core knows, as numbers. @param {Partial<Config>} config */
+function checkConfig(config) {
+  const known = CONFIG_FIELDS.map(({ key }) => key);
+  for (const [key, value] of Object.entries(config)) {
+    if (!known.includes(key))
+      throw new InvalidError(`config.${key}`, { expected: `one of ${known.join(", ")}`, found: key, advice: "check its spelling" });
+    if (typeof value !== "number")
+      throw new WrongTypeError(`config.${key}`, { expected: "a whole number", found: `${String(value)} (${typeof value})` });
+    if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
+      throw new OutOfRangeError(`config.${key}`, { expected: "a whole number of 0 to 2^32 - 1", found: String(value) });
+  }
+}
+
+export class Region {
+  /** @type {Core} */
+  core;
+  /** Where the region starts in the memory. */
+  base;
+  /** Bytes. */
+  size;
+  /** @type {Mode} */
+  mode;
+  name;
+  /** @type {Config} What the region has, whatever was asked for. */
+  config;
+  /** Random, one a region, as 32 hexadecimal digits. */
+  instance;
+  /** Address of the core's `cs_region`, 0 once closed. */
+  view = 0;
+
+  /**
+   * @param {Core} core
+   * @param {number} base
+   * @param {number} size
+   * @param {Mode} mode
+   * @param {string} name
+   */
+  constructor(core, base, size, mode, name) {
+    this.core = core;
+    this.base = base;
+    this.size = size;
+    this.mode = mode;
+    this.name = name;
+    const { exports } = core;
+    const view = core.allocate(sizeOf("cs_region"));
+    const flags = mode === "r" ? constants.CS_READ_ONLY : 0;
+    check(exports.cs_region_attach(view, base, BigInt(size), flags, -1n), `attaching to the region ${this}`);
+    this.view = view;
+    const info = Region.#describe(core, view);
+    this.config = /** @type {Config} */ (
+      Object.fromEntries(CONFIG_FIELDS.map(({ name: field, key }) => [key, info.config[field]]))
+    );
+    this.instance = [info.instance[1], info.instance[0]].map((half) => half.toString(16).padStart(16, "0")).join("");
+    core.onDeath = () => void (mode === "rw" && this.view && exports.cs_sweep(this.view));
+    forgotten.register(this, { core, view }, this);
+  }
+
+  /** @param {Core} core @param {number} view */
+  static #describe(core, view) {
+    const info = core.allocate(sizeOf("cs_region_info"));
+    check(core.exports.cs_region_describe(view, info), "describing the region");
+    const found = core.read("cs_region_info", info);
+    core.free(info);
+    return found;
+  }
+
+  /**
+   * A new region in a memory of its own.
+   * @param {{module: WebAssembly.Module, shared: boolean, config?: Partial<Config>, name?: string, hooks?: import("./instance.js").Hooks}} options
+   */
+  static create({ module, shared, config = {}, name = "", hooks }) {
+    checkConfig(config);
+    const build = shared ? BUILDS.threads : BUILDS.single;
+    const core = new Core(module, newMemory(build.pages, shared), shared, hooks);
+    try {
+      const { base, size } = Region.#format(core, config);
+      return new Region(core, base, size, "rw", name);
+    } catch (problem) {
+      core.close();
+      throw problem;
+    }
+  }
+
+  /** The core without a region, for what only reads bytes it is given. @param {WebAssembly.Module} module of the build without threads */
+  static scratch(module) {
+    return new Core(module, newMemory(BUILDS.single.pages, false), false);
+  }
+
+  /** @param {Core} core @param {Partial<Config>} config */
+  static #format(core, config) {
+    const { exports } = core;
+    const chosen = core.allocate(sizeOf("cs_config"));
+    exports.cs_config_default(chosen);
+    for (const { name, key } of CONFIG_FIELDS) {
+      const value = config[/** @type {keyof Config} */ (key)];
+      if (value !== undefined) core.write("cs_config", chosen, { [name]: value });
+    }
+    const code = exports.cs_config_check(chosen, core.out);
+    if (code < 0) {
+      const field = camel(core.string(core.data.getUint32(core.out, true)));
+      const found = String(config[/** @type {keyof Config} */ (field)]);
+      throw errorOf(code, `config.${field}`, { expected: "a value within the bounds region.h gives", found });
+    }
+    const size = Number(exports.cs_region_size(chosen));
+    let base;
+    try {
+      base = core.memory.grow(Math.ceil(size / PAGE)) * PAGE;
+    } catch (problem) {
+      throw new TooBigError("a region of this config", { expected: `${size} bytes of memory`, found: String(problem), advice: "ask for less" }); // prettier-ignore
+    }
+    check(exports.cs_region_format(base, BigInt(size), chosen, constants.CS_ZEROED), "making a region");
+    core.free(chosen);
+    return { base, size };
+  }
+
+  /**
+   * Attach to a region in a shared memory.
+   * @param {{module: WebAssembly.Module, memory: WebAssembly.Memory, base: number, mode?: Mode, name?: string, hooks?: import("./instance.js").Hooks}} options
+   */
+  static attach({ module, memory, base, mode = "rw", name = "", hooks }) {
+    if (mode !== "rw" && mode !== "r")
+      throw new InvalidError("mode", { expected: '"rw" or "r"', found: String(mode), advice: "pass one of these" });
+    Region.#recognize(memory, base);
+    const core = new Core(module, memory, true, hooks);
+    try {
+      return new Region(core, base, Region.#sizeAt(core, base), mode, name);
+    } catch (problem) {
+      core.close();
+      throw problem;
+    }
+  }
+
+  /** Before anything runs on this memory: is it one of ours, of this very build? @param {WebAssembly.Memory} memory @param {number} base */
+  static #recognize(memory, base) {
+    if (!(memory instanceof WebAssembly.Memory))
+      throw new WrongTypeError("attach", { expected: "a WebAssembly.Memory", found: String(memory), advice: "pass on what state.handle gave" }); // prettier-ignore
+    const buffer = /** @type {ArrayBuffer | SharedArrayBuffer} */ (memory.buffer);
+    if (typeof SharedArrayBuffer === "undefined" || !(buffer instanceof SharedArrayBuffer)) throw Core.notShared("attach");
+    const { pages, stamp, build } = BUILDS.threads;
+    const length = buffer.byteLength;
+    if (length < pages * PAGE)
+      throw new TruncatedError("attach", { expected: `at least ${pages * PAGE} bytes of memory`, found: `${length}`, advice: "pass on what state.handle gave" }); // prettier-ignore
+    const bytes = new Uint8Array(buffer).slice(stamp, stamp + 24);
+    if (!MAGIC.split("").every((letter, i) => bytes[i] === letter.charCodeAt(0)))
+      throw new NotRegionError("attach", { expected: "a memory made by corestate", found: "another program's" });
+    if (new DataView(bytes.buffer).getBigUint64(16, true) !== build) throw new BuildMismatchError("attach");
+    if (!Number.isInteger(base) || base < 0 || base % 64 || base >= length)
+      throw new TruncatedError("attach", { expected: `a base of 0 to ${length - 64}, a multiple of 64`, found: String(base), advice: "pass on what state.handle gave" }); // prettier-ignore
+  }
+
+  /** The size of the region at an address, as its header says. @param {Core} core @param {number} base */
+  static #sizeAt(core, base) {
+    const length = core.memory.buffer.byteLength - base;
+    const info = core.allocate(sizeOf("cs_region_info"));
+    const code = core.exports.cs_region_probe(base, BigInt(length), info);
+    const { size, version, byte_order: order } = core.read("cs_region_info", info);
+    core.free(info);
+    if (code === constants.CS_E_VERSION)
+      throw errorOf(code, "attach", {
+        expected: `layout version ${constants.CS_LAYOUT_VERSION}, the one this corestate reads and writes`,
+        found: `version ${version}, made by ${version > constants.CS_LAYOUT_VERSION ? "a newer" : "an older"} corestate`,
+      });
+    if (code === constants.CS_E_BYTE_ORDER) throw errorOf(code, "attach", { found: `byte order mark ${order.toString(16)}` });
+    if (code === constants.CS_E_TRUNCATED && size > BigInt(length))
+      throw errorOf(code, "attach", { expected: `the ${size} bytes its header says`, found: `${length}` });
+    if (code !== constants.CS_E_TRUNCATED) check(code, "attach"); // what follows the region in the memory is not its own
+    return Number(size);
+  }
+
+  get closed() {
+    return this.view === 0;
+  }
+
+  /** The view, for who finds it 0. @returns {never} */
+  gone() {
+    throw new ClosedError(`region ${this}`);
+  }
+
+  /** What `attach` takes in another worker. @returns {Handle} */
+  get handle() {
+    if (!this.core.shared) throw Core.notShared("handle of a region");
+    return { memory: this.core.memory, base: this.base, name: this.name };
+  }
+
+  /** A copy of all its bytes as they are now: an image. */
+  image() {
+    if (!this.view) this.gone();
+    return this.core.copy(this.base, this.size);
+  }
+
+  /** Give the participant slot and the seat back. Idempotent. */
+  close() {
+    if (!this.view) return;
+    const { view } = this;
+    this.view = 0;
+    forgotten.unregister(this);
+    end(this.core, view);
+  }
+
+  toString() {
+    return this.name ? JSON.stringify(this.name) : `at ${this.base}`;
+  }
+}
