@@ -23,7 +23,7 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from corestate._binding import Anchor, address_of, error, ffi, keep_forever, lib
+from corestate._binding import Anchor, address_of, detach_at_end, error, ffi, lib
 
 if TYPE_CHECKING:
     import mmap
@@ -170,14 +170,14 @@ def _in_child() -> None:
 
 
 class _EndOfChild:
-    """Has a child of multiprocessing, which ends without atexit, run ``_at_exit``."""
+    """Has a child of multiprocessing, which ends without the interpreter's own end, give its slots back."""
 
     asked = False
 
     def ask(self) -> None:
         """Ask it, in the child."""
         self.asked = True
-        sys.modules["multiprocessing.util"].Finalize(None, _at_exit, exitpriority=-1000)
+        sys.modules["multiprocessing.util"].Finalize(None, self.leave, exitpriority=-1000)
 
     def ask_once(self) -> None:
         """Ask it if this process is such a child and has not been asked."""
@@ -185,16 +185,20 @@ class _EndOfChild:
         if process is not None and process.parent_process() is not None and not self.asked:
             self.ask()
 
+    @staticmethod
+    def leave() -> None:
+        """Give every slot back. The memory stays: a daemon thread may still be reading it."""
+        for attachment in list(_live.values()):
+            lib.cs_region_detach(attachment.owner)
+
 
 _end_of_child = _EndOfChild()
 
 
 def _at_exit() -> None:
-    """Give every slot back. The memory stays mapped: a daemon thread may still be reading it."""
+    """Have every slot given back when no thread can run Python code any more; until then regions can be used."""
     for attachment in list(_live.values()):
-        keep_forever(attachment.bytes)
-        keep_forever(attachment.owner)
-        attachment.end()
+        detach_at_end(address_of(attachment.owner), (attachment.owner, attachment.bytes))
 
 
 atexit.register(_at_exit)

@@ -19,7 +19,7 @@ from typing import Any
 
 from corestate import errors
 from corestate._core import ffi, lib
-from corestate._hot import Anchor, HotCounter, HotEngine, HotGauge, keep_forever
+from corestate._hot import Anchor, HotCounter, HotEngine, HotGauge, detach_at_end
 
 __all__ = [
     "Anchor",
@@ -28,9 +28,9 @@ __all__ = [
     "HotGauge",
     "address_of",
     "check",
+    "detach_at_end",
     "error",
     "ffi",
-    "keep_forever",
     "lib",
     "strerror",
     "text",

@@ -75,7 +75,7 @@ def _existing_or_made(where: Address, making: Make, *, writable: bool, config: R
 
 
 def _by_name(where: Address, made: int) -> int:
-    """What was just made, opened by its name, by which the system's tools then show it; as it is if the name is gone."""
+    """What was just made, opened by its name so that the system's tools show that; as it is if the name is gone."""
     with suppress(OSError):
         named = os.open(where.name, os.O_RDWR | CLOEXEC | _QUIET)
         if os.path.sameopenfile(named, made):

@@ -12,19 +12,51 @@
  */
 #include <Python.h>
 
+#include <stdlib.h>
+
 #include "_hot_anchor.h"
 #include "_hot_engine.h"
 #include "_hot_named.h"
 
-static PyObject *keep_forever(PyObject *module, PyObject *object) {
+/* -- the end of the interpreter ------------------------------------------------------------ */
+
+/*
+ * Slots are given back when no Python code can run any more, so that no daemon thread finds its region closed
+ * under it. The views and their memory are kept for ever: such a thread may still be in the kernel, waiting.
+ */
+static cs_region **leaving;
+static size_t leaving_count;
+
+static void leave(void) {
+    for (size_t i = 0; i < leaving_count; i++) {
+        cs_region_detach(leaving[i]); /* which does nothing to one that was closed meanwhile */
+    }
+}
+
+static PyObject *detach_at_end(PyObject *module, PyObject *args) {
+    unsigned long long view;
+    PyObject *keep;
     (void)module;
-    Py_INCREF(object);
+    if (!PyArg_ParseTuple(args, "KO", &view, &keep)) {
+        return NULL;
+    }
+    cs_region **more = (cs_region **)realloc((void *)leaving, (leaving_count + 1) * sizeof *leaving);
+    if (more == NULL) {
+        return PyErr_NoMemory();
+    }
+    if (leaving == NULL && Py_AtExit(leave) != 0) {
+        free((void *)more);
+        Py_RETURN_NONE; /* too many want to be called: the kernel knows of our death all the same */
+    }
+    leaving = more;
+    leaving[leaving_count++] = (cs_region *)(uintptr_t)view;
+    Py_INCREF(keep);
     Py_RETURN_NONE;
 }
 
 static PyMethodDef module_methods[] = {
-    {"keep_forever", keep_forever, METH_O,
-     "keep_forever(object): never free it, not even when the interpreter ends and daemon threads still run."},
+    {"detach_at_end", detach_at_end, METH_VARARGS,
+     "detach_at_end(view, keep): give a view's participant slot back when no Python code can run any more."},
     {NULL, NULL, 0, NULL},
 };
 
