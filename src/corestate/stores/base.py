@@ -67,6 +67,10 @@ class Store(ABC):
     durability: Durability
 
     @abstractmethod
+    def one(self, sql: str, *parameters: object) -> Row | None:
+        """The first row of one query, outside any transaction: the quickest look at what is committed."""
+
+    @abstractmethod
     def read(self) -> AbstractContextManager[Rows]:
         """A transaction that sees one state of the store and writes nothing. Never waits for a writer."""
 

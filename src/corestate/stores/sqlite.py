@@ -272,6 +272,13 @@ class SQLiteStore(Store):
             if self._memory:
                 self._guard.release()
 
+    def one(self, sql: str, *parameters: object) -> Row | None:
+        """See ``Store.one``."""
+        if not self._memory:
+            return self._mine().one(sql, *parameters)
+        with self._guard:
+            return self._mine().one(sql, *parameters)
+
     def read(self) -> AbstractContextManager[Rows]:
         """See ``Store.read``."""
         return self._transaction("BEGIN")

@@ -1,0 +1,240 @@
+"""What all scopes of one state manager share: store, hot values, hooks, the announcing of changes, the sweep."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from corestate.errors import NotFoundError, WrongTypeError
+from corestate.scopes.encoding import decode
+from corestate.scopes.hooks import Hooks
+from corestate.scopes.limits import Limits
+from corestate.scopes.paths import ScopePath
+from corestate.scopes.rows import ConflictError, Write, alive, apply, current, scope_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from corestate.durable import Durable
+    from corestate.events import Events
+    from corestate.scopes.hot import Hot
+    from corestate.stores import Rows, Store
+
+__all__ = ["CHANGED", "Batch", "KeyMissingError", "Space"]
+
+CHANGED = "state_changed"
+"""The event after every commit that changed a scope: ``{"sequence": of the last change}``."""
+EXPIRED_AT_ONCE = 500
+"""How many expired values one sweep takes from the store in one transaction."""
+WRITES_PER_SWEEP = 64
+
+
+class KeyMissingError(NotFoundError):
+    """The scope has no such key, or its time to live is over."""
+
+    expected = "a key the scope has"
+    found = "none such"
+    advice = "set it first, or use get(key, default)"
+
+
+class Batch:
+    """Changes to several scopes that are made together. Keys are locked in one order, whoever asks first."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.writes: dict[ScopePath, list[Write]] = {}
+        self.limits: dict[ScopePath, Limits] = {}
+
+    def add(self, path: ScopePath, limits: Limits, write: Write) -> None:
+        """One more change."""
+        self.writes.setdefault(path, []).append(write)
+        self.limits[path] = limits
+
+    def commit(self, check: Callable[[Rows], None] | None = None) -> int:
+        """Make all of them, or none. Returns the sequence of the last change; 0 when nothing changed.
+
+        Args:
+            check: called in the store's transaction before anything is written; an exception undoes everything.
+        """
+        packed = {
+            (path, write.key): path.to_bytes() + write.key.encode()
+            for path, writes in self.writes.items()
+            for write in writes
+        }
+        hot, store = self.space.hot, self.space.store
+        with hot.locked(packed.values()):
+            for key in packed.values():
+                hot.mark(key)
+            with store.write() as rows:
+                if check is not None:
+                    check(rows)
+                for path, writes in self.writes.items():
+                    scope = scope_id(rows, path.to_bytes(), make=True)
+                    if scope is not None:
+                        apply(rows, scope, writes, self.limits[path])
+            for path, writes in self.writes.items():
+                for write in writes:
+                    self.space.publish(hot, packed[path, write.key], write)
+        last = max((write.sequence for writes in self.writes.values() for write in writes), default=0)
+        self.space.announce(last)
+        return last
+
+
+class Space:
+    """Shared by the scopes of a manager. Any thread may use it."""
+
+    def __init__(self, durable: Durable, events: Events) -> None:
+        self._durable = durable
+        self._events = events
+        self._writes = 0
+        self._sweeping = threading.Lock()
+        self.hooks = Hooks()
+
+    @property
+    def store(self) -> Store:
+        """Where everything is."""
+        return self._durable.store
+
+    @property
+    def hot(self) -> Hot:
+        """What is quick to reach."""
+        return self._durable.hot
+
+    @property
+    def ephemeral(self) -> Hot:
+        """Where values are that no store has."""
+        return self._durable.ephemeral
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def fetch(self, path: bytes, key: str, packed: bytes) -> Any:
+        """The value of a key that is not hot, from the store; it is hot afterwards.
+
+        Raises:
+            KeyMissingError.
+        """
+        hot = self.hot
+        with hot.locked((packed,)):
+            row = self.store.one(
+                "SELECT e.version, e.tag, e.value, e.expires_ns FROM scopes s JOIN entries e ON e.scope = s.id "
+                "WHERE s.path = ? AND e.key = ?",
+                path,
+                key,
+            )
+            if row is None or (row[3] and row[3] <= time.time_ns()):
+                raise KeyMissingError.because(f"key {key!r:.80} of {ScopePath.from_bytes(path)}")
+            version, tag, value, expires_ns = row
+            hot.publish(packed, version, tag, value, expires_ns)
+        return decode(tag, value)
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def change(
+        self, path: ScopePath, limits: Limits, key: str, decide: Callable[[Rows, int], Write | None]
+    ) -> Write | None:
+        """One change, decided on inside the store's transaction: ``decide(rows, scope id)`` gives it, or None."""
+        packed = path.to_bytes() + key.encode()
+        hot = self.hot
+        with hot.locked((packed,)):
+            hot.mark(packed)
+            with self.store.write() as rows:
+                scope = scope_id(rows, path.to_bytes(), make=True) or 0
+                write = decide(rows, scope)
+                if write is not None:
+                    apply(rows, scope, [write], limits)
+            if write is not None:
+                self.publish(hot, packed, write)
+        if write is not None:
+            self.announce(write.sequence)
+        return write
+
+    @staticmethod
+    def publish(hot: Hot, packed: bytes, write: Write) -> None:
+        """After the commit, under the key's lock: what readers find."""
+        if write.value is None:
+            hot.drop(packed)
+        else:
+            hot.publish(packed, write.version, write.tag, write.value, write.expires_ns)
+
+    def announce(self, sequence: int) -> None:
+        """Tell everybody that there are changes up to this one."""
+        if not sequence:
+            return
+        self._events.publish(CHANGED, {"sequence": sequence})
+        self._writes += 1
+        if self._writes % WRITES_PER_SWEEP == 0:
+            self.sweep()
+
+    # -- time to live --------------------------------------------------------------------------
+
+    def sweep(self) -> int:
+        """Take the values whose time to live is over out of the store, each with its change; returns how many.
+
+        Readers have not seen them since they expired, swept or not.
+        """
+        if not self._sweeping.acquire(blocking=False):
+            return 0
+        swept = 0
+        try:
+            while True:
+                found = self._expired()
+                for path, key in found:
+                    swept += self.change(path, Limits(), key, _expire(key)) is not None
+                if len(found) < EXPIRED_AT_ONCE:
+                    return swept
+        finally:
+            self._sweeping.release()
+
+    def _expired(self) -> list[tuple[ScopePath, str]]:
+        with self.store.read() as rows:
+            found = rows.all(
+                "SELECT s.path, e.key FROM entries e JOIN scopes s ON s.id = e.scope "
+                "WHERE e.expires_ns > 0 AND e.expires_ns <= ? LIMIT ?",
+                time.time_ns(),
+                EXPIRED_AT_ONCE,
+            )
+        return [(ScopePath.from_bytes(path), key) for path, key in found]
+
+
+def _expire(key: str) -> Callable[[Rows, int], Write | None]:
+    def decide(rows: Rows, scope: int) -> Write | None:
+        found = current(rows, scope, key)
+        if found is None or alive(found, time.time_ns()) is not None:
+            return None  # swept or renewed meanwhile
+        return Write(key, operation="expire")
+
+    return decide
+
+
+def add_to(key: str, by: float, initial: float, expires_ns: int | None) -> Callable[[Rows, int], Write]:
+    """The change that adds to a number."""
+    from corestate.scopes.encoding import encode
+
+    def decide(rows: Rows, scope: int) -> Write:
+        found = alive(current(rows, scope, key), time.time_ns())
+        now = decode(found.tag, found.value) if found else initial
+        if type(now) not in (int, float):
+            raise WrongTypeError.because(f"key {key!r:.80}", expected="a number to add to", found=type(now).__name__)
+        tag, value = encode(now + by)
+        keeps = expires_ns if expires_ns is not None else (found.expires_ns if found else 0)
+        return Write(key, tag, value, keeps, operation="increment")
+
+    return decide
+
+
+def retrying(attempts: int, call: Callable[[], Any]) -> Any:
+    """Call until there is no conflict, at most so often.
+
+    Raises:
+        ConflictError: every attempt met one.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return call()
+        except ConflictError:
+            if attempt >= attempts:
+                raise
+        time.sleep(min(0.001 * 2**attempt, 0.05))
