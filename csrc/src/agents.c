@@ -34,23 +34,24 @@ static lane_subject subject_of(const view *v, cs_handle handle, char *name)
 }
 
 /*
- * Take the lane of an agent that is and stays registered meanwhile: a removal takes it too. Only then is
- * what a dead writer owes settled; in a slot that has changed hands nothing is owed.
+ * Take the lane of an agent that is and stays registered meanwhile: a removal takes it too. What a dead writer owes
+ * is settled for whoever has the slot now, which need not be who the handle stood for.
  */
 static int take_status(view *v, struct slot *slot, cs_handle handle, uint32_t owner)
 {
     struct lane *lane = &agent_in(slot)->status;
     int result = csi_lane_take(v, lane, owner);
-    if (result != CS_OK)
+    if (result < 0)
         return result;
+    if (result == CS_INHERITED) {
+        char name[64];
+        cs_handle present = (uint64_t)load32(&slot->generation) << 32 | (uint32_t)handle;
+        lane_subject subject = subject_of(v, present, name);
+        csi_lane_settle(v, lane, &subject);
+    }
     if (!still(slot, handle)) {
         csi_lane_release(lane, owner);
         return CS_E_STALE;
-    }
-    if (peek32(&lane->announced) != (uint32_t)lane_changes(load64(&lane->state))) {
-        char name[64];
-        lane_subject subject = subject_of(v, handle, name);
-        csi_lane_settle(v, lane, &subject);
     }
     return CS_OK;
 }
@@ -80,7 +81,7 @@ int cs_agent_set_status(cs_region *region, cs_handle handle, uint32_t status, ui
         lane_subject subject = subject_of(v, handle, name);
         result = csi_lane_change(v, lane, status, &subject);
         if (changed)
-            *changed = 1;
+            *changed = result == CS_OK;
     }
     csi_lane_release(lane, owner);
     return result;
@@ -111,7 +112,7 @@ static int fill(view *v, uint32_t index, struct slot *slot, cs_handle handle, vo
     poke64(&agent->registered_ns, now);
     poke64(&agent->last_seen_ns, now);
     poke64(&agent->status.state, CS_AGENT_STARTING);
-    poke32(&agent->status.announced, 0);
+    poke32(&agent->status.promised, 0);
     poke32(&agent->type, registration->type);
     poke32(&agent->participant, peek32(&v->id));
     if (!v->details_bytes)
@@ -180,19 +181,24 @@ int cs_agents_reap(cs_region *region, uint64_t older_than_ns, uint32_t dead)
     return result == CS_OK ? reaped : result;
 }
 
-void csi_agents_sweep(view *v, uint32_t seat)
+bool csi_agents_sweep(view *v, uint32_t seat)
 {
     const table_view *t = agents_of(v);
+    bool settled = true;
     for (uint32_t index = 0, used = csi_table_used(t); index < used; index++) {
         struct slot *slot = slot_at(t, index);
         struct lane *lane = &agent_in(slot)->status;
         record r = details_of(v, index);
         csi_record_sweep(v, &r, seat);
         uint32_t generation = load32(&slot->generation), owner;
-        if (left_by(v, load32(&lane->claim) & CLAIM_OWNER, seat) && writer_of(v, &owner) == CS_OK &&
-            take_status(v, slot, (uint64_t)generation << 32 | index, owner) == CS_OK)
+        if (!to_be_settled(v, load32(&lane->claim), seat, &settled) || writer_of(v, &owner) != CS_OK)
+            continue;
+        int result = take_status(v, slot, (uint64_t)generation << 32 | index, owner);
+        if (result == CS_OK)
             csi_lane_release(lane, owner);
+        settled &= result == CS_OK || result == CS_E_STALE;
     }
+    return settled;
 }
 
 /* -- reading -------------------------------------------------------------------------------- */

@@ -2,9 +2,11 @@
 
 #include "claim.h"
 #include "number.h"
-#include "ring.h"
+#include "promise.h"
 #include "sweep.h"
 #include "table.h"
+
+static const table_view *budgets_of(const view *v) { return &v->tables[TABLE_BUDGETS]; }
 
 /* -- reservations --------------------------------------------------------------------------- */
 
@@ -61,8 +63,6 @@ static int own(const view *v, cs_handle handle, uint32_t owner, struct reservati
 
 /* -- a budget under its claim --------------------------------------------------------------- */
 
-static const table_view *budgets_of(const view *v) { return &v->tables[TABLE_BUDGETS]; }
-
 static void count_again(const view *v, struct budget *b, cs_handle handle)
 {
     uint64_t taken = load64(&b->spent);
@@ -74,15 +74,57 @@ static void count_again(const view *v, struct budget *b, cs_handle handle)
     store64(&b->taken, taken);
 }
 
-static void finish_commit(const view *v, struct budget *b)
+static void finish_commit(const view *v, struct budget *b, cs_handle handle)
 {
     uint32_t index = peek32(&b->intent) - 1;
     store64(&b->spent, peek64(&b->intent_spent));
     if (index < v->reservation_count) {
-        uint64_t word = load64(&reservation_at(v, index)->word);
-        if (counts(word))
-            (void)give_back(reservation_at(v, index), word);
+        struct reservation *r = reservation_at(v, index);
+        uint64_t word = load64(&r->word);
+        /* It may have been given back already, and be another budget's by now. */
+        if (counts(word) && peek64(&r->budget) == handle)
+            (void)give_back(r, word);
     }
+}
+
+/* What the event at nine tenths says of a budget; name has 64 bytes. */
+static cs_change warning_of(view *v, const struct budget *b, cs_handle handle, char *name, uint32_t *length)
+{
+    uint64_t limit = peek64(&b->limit), spent = peek64(&b->spent);
+    uint64_t percent = spent / (limit / 100 ? limit / 100 : 1);
+    *length = 0;
+    (void)csi_table_key(v, budgets_of(v), handle, name, length);
+    return (cs_change){
+        .subject = handle, .new_value = percent < 100 ? (uint32_t)percent : 100, .table = CS_SECTION_BUDGETS};
+}
+
+/* A writer died under this claim: what he had begun is finished or undone. */
+static void recover(view *v, struct budget *b, cs_handle handle)
+{
+    if (peek32(&b->intent))
+        finish_commit(v, b, handle);
+    count_again(v, b, handle);
+    store32(&b->intent, 0);
+    if (peek32(&b->warned)) {
+        char name[64];
+        uint32_t length;
+        cs_change change = warning_of(v, b, handle, name, &length);
+        csi_settle(v, &b->promised, CS_KIND_BUDGET_WARNING, &change, name, length);
+    }
+}
+
+/*
+ * Take the claim of the budget that has this slot, whoever that is by now: a removal takes it too, so it stays.
+ * Nothing is written to a slot that has none.
+ */
+static int take_slot(view *v, struct slot *slot, uint32_t index, uint32_t owner)
+{
+    struct budget *b = payload_of(slot);
+    int result = csi_claim_soon(v, &b->claim, owner);
+    uint32_t generation = load32(&slot->generation);
+    if (result == CS_INHERITED && (generation & 1u))
+        recover(v, b, (uint64_t)generation << 32 | index);
+    return result < 0 ? result : CS_OK;
 }
 
 static int take(view *v, cs_handle handle, uint32_t *owner, struct budget **b)
@@ -93,41 +135,32 @@ static int take(view *v, cs_handle handle, uint32_t *owner, struct budget **b)
         return CS_E_STALE;
     *b = payload_of(slot);
     if (result == CS_OK)
-        result = csi_claim_soon(v, &(*b)->claim, *owner);
-    if (result < 0)
-        return result;
-    if (!still(slot, handle)) {
+        result = take_slot(v, slot, (uint32_t)handle, *owner);
+    if (result == CS_OK && !still(slot, handle)) {
         (void)csi_claim_release(&(*b)->claim, *owner);
-        return CS_E_STALE;
+        result = CS_E_STALE;
     }
-    if (result == CS_INHERITED || peek32(&(*b)->intent)) { /* a writer died in here */
-        if (peek32(&(*b)->intent))
-            finish_commit(v, *b);
-        count_again(v, *b, handle);
-        store32(&(*b)->intent, 0);
-    }
-    return CS_OK;
+    return result;
 }
 
 static void release(struct budget *b, uint32_t owner) { (void)csi_claim_release(&b->claim, owner); }
 
-/* Nine tenths of the limit are spent: say so once. The mark follows the event, so that none is missing. */
+/* Nine tenths of the limit are spent: say so once. */
 static void warn(view *v, struct budget *b, cs_handle handle)
 {
     uint64_t limit = peek64(&b->limit), spent = peek64(&b->spent);
     bool due = limit && spent >= limit - limit / 10;
     if (due == (peek32(&b->warned) != 0))
         return;
-    if (due) {
-        uint32_t percent = (uint32_t)(spent / (limit / 100 ? limit / 100 : 1));
-        cs_change change = {.subject = handle, .new_value = percent < 100 ? percent : 100, .table = CS_SECTION_BUDGETS};
-        char name[64];
-        uint32_t length = 0;
-        (void)csi_table_key(v, budgets_of(v), handle, name, &length);
-        if (csi_publish_change(v, CS_KIND_BUDGET_WARNING, &change, name, length) != CS_OK)
-            return;
-    }
+    char name[64];
+    uint32_t length;
+    cs_change change = warning_of(v, b, handle, name, &length);
+    promise p;
+    if (due && csi_promise(v, &p, &b->promised, CS_KIND_BUDGET_WARNING, &change, name, length) != CS_OK)
+        return;
     store32(&b->warned, due);
+    if (due)
+        csi_keep(v, &p);
 }
 
 /* Give back what the dead hold, of one budget (or of all that are gone); true when anything was. */
@@ -154,6 +187,7 @@ static int fill(view *v, uint32_t index, struct slot *slot, cs_handle handle, vo
     poke64(&b->detections, 0);
     poke32(&b->intent, 0);
     poke32(&b->warned, 0);
+    poke32(&b->promised, 0);
     return CS_OK;
 }
 
@@ -174,10 +208,17 @@ int cs_budget_find(const cs_region *region, const char *name, uint32_t length, c
     return result == CS_OK ? csi_table_find(const_view_of(region), TABLE_BUDGETS, name, length, handle) : result;
 }
 
+/* Under the table's claim, until csi_table_let_go: nobody is at work in a budget that goes. */
+static int seize(view *v, struct slot *slot)
+{
+    uint32_t index = (uint32_t)((size_t)((unsigned char *)slot - budgets_of(v)->slots) / budgets_of(v)->stride);
+    return take_slot(v, slot, index, peek32(&v->owner));
+}
+
 int cs_budget_remove(cs_region *region, cs_handle handle)
 {
     view *v = view_of(region);
-    int result = csi_table_remove(v, TABLE_BUDGETS, handle, 0, 0);
+    int result = csi_table_remove(v, TABLE_BUDGETS, handle, 0, seize);
     for (uint32_t index = 0; result == CS_OK && index < v->reservation_count; index++) {
         struct reservation *r = reservation_at(v, index);
         uint64_t word = load64(&r->word);
@@ -322,7 +363,7 @@ static int end_reservation(view *v, cs_handle reservation, uint32_t holder, uint
     poke64(&b->intent_spent, peek64(&b->spent) + amount);
     store32(&b->intent, (uint32_t)reservation + 1); /* from here on it is spent */
     uint64_t rest = peek64(&r->amount) - amount;
-    finish_commit(v, b);
+    finish_commit(v, b, budget);
     store64(&b->taken, peek64(&b->taken) - rest);
     store32(&b->intent, 0);
     warn(v, b, budget);
@@ -378,8 +419,32 @@ int cs_budget_detect(cs_region *region, cs_handle handle, uint64_t n, uint64_t *
     return still(slot, handle) ? CS_OK : CS_E_STALE;
 }
 
-void csi_budgets_sweep(view *v, uint32_t seat)
+/* Of the budgets whose writer died: a budget is never left to who may not come. */
+static bool sweep_claims(view *v, uint32_t seat)
 {
+    const table_view *t = budgets_of(v);
+    bool settled = true;
+    for (uint32_t index = 0, used = csi_table_used(t); index < used; index++) {
+        struct slot *slot = slot_at(t, index);
+        struct budget *b = payload_of(slot);
+        uint32_t owner, generation = load32(&slot->generation);
+        if (!to_be_settled(v, load32(&b->claim), seat, &settled))
+            continue;
+        int result = take(v, (uint64_t)generation << 32 | index, &owner, &b);
+        if (result == CS_E_STALE &&
+            writer_of(v, &owner) == CS_OK) { /* removed: nothing is owed, but the claim stands */
+            result = csi_claim_try(v, &b->claim, owner, 0) == CS_E_BUSY ? CS_E_BUSY : CS_OK;
+        }
+        if (result == CS_OK)
+            release(b, owner);
+        settled &= result == CS_OK;
+    }
+    return settled;
+}
+
+bool csi_budgets_sweep(view *v, uint32_t seat)
+{
+    bool settled = sweep_claims(v, seat);
     for (uint32_t index = 0; index < v->reservation_count; index++) {
         struct reservation *r = reservation_at(v, index);
         uint64_t word = load64(&r->word);
@@ -396,4 +461,5 @@ void csi_budgets_sweep(view *v, uint32_t seat)
             count_again(v, b, budget);
         release(b, owner);
     }
+    return settled;
 }

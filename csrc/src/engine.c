@@ -56,9 +56,11 @@ uint32_t cs_engine_state_max(uint32_t state) { return state < CS_STATES ? states
 
 /* -- states --------------------------------------------------------------------------------- */
 
-static struct lane *lane_at(const view *v, uint32_t state)
+struct lane *csi_engine_lane(const view *v, uint64_t state)
 {
     struct engine *e = v->engine;
+    if (state >= CS_STATES)
+        return 0;
     return state < COUNT(e->core) ? &e->core[state] : &e->service[state - COUNT(e->core)].lane;
 }
 
@@ -74,7 +76,7 @@ static uint32_t known_value(uint32_t state, uint64_t word)
 
 uint32_t cs_engine_state(const cs_region *region, uint32_t state)
 {
-    return state < CS_STATES ? known_value(state, load64(&lane_at(const_view_of(region), state)->state)) : 0;
+    return state < CS_STATES ? known_value(state, load64(&csi_engine_lane(const_view_of(region), state)->state)) : 0;
 }
 
 int cs_engine_set_state(cs_region *region, uint32_t state, uint32_t value)
@@ -83,32 +85,39 @@ int cs_engine_set_state(cs_region *region, uint32_t state, uint32_t value)
     if (state >= CS_STATES || value > states[state].max)
         return CS_E_INVALID;
     uint32_t owner;
-    struct lane *lane = lane_at(v, state);
+    struct lane *lane = csi_engine_lane(v, state);
     lane_subject subject = subject_of(state);
     int result = writer_of(v, &owner);
     if (result == CS_OK)
         result = csi_lane_take(v, lane, owner);
-    if (result != CS_OK)
+    if (result < 0)
         return result;
-    csi_lane_settle(v, lane, &subject);
+    if (result == CS_INHERITED)
+        csi_lane_settle(v, lane, &subject);
+    result = CS_OK;
     if (lane_value(peek64(&lane->state)) != value)
         result = csi_lane_change(v, lane, value, &subject);
     csi_lane_release(lane, owner);
     return result;
 }
 
-void csi_engine_sweep(view *v, uint32_t seat)
+bool csi_engine_sweep(view *v, uint32_t seat)
 {
+    bool settled = true;
     for (uint32_t state = 0; state < CS_STATES; state++) {
-        struct lane *lane = lane_at(v, state);
+        struct lane *lane = csi_engine_lane(v, state);
         uint32_t owner;
-        if (!left_by(v, load32(&lane->claim) & CLAIM_OWNER, seat) || writer_of(v, &owner) != CS_OK ||
-            csi_lane_take(v, lane, owner) != CS_OK)
+        if (!to_be_settled(v, load32(&lane->claim), seat, &settled) || writer_of(v, &owner) != CS_OK)
             continue;
+        int result = csi_lane_take(v, lane, owner);
         lane_subject subject = subject_of(state);
-        csi_lane_settle(v, lane, &subject);
-        csi_lane_release(lane, owner);
+        settled &= result >= 0;
+        if (result == CS_INHERITED)
+            csi_lane_settle(v, lane, &subject);
+        if (result >= 0)
+            csi_lane_release(lane, owner);
     }
+    return settled;
 }
 
 /* -- numbers -------------------------------------------------------------------------------- */
@@ -201,7 +210,7 @@ static void copy_engine(const view *v, cs_engine_snapshot *s)
     for (uint32_t field = 0; field < CS_ENGINE_FIELDS; field++)
         s->cells[field] = load64(cell_at(v, field));
     for (uint32_t state = 0; state < CS_STATES; state++) {
-        uint64_t word = load64(&lane_at(v, state)->state);
+        uint64_t word = load64(&csi_engine_lane(v, state)->state);
         s->states[state] = known_value(state, word);
         s->changes[state] = lane_changes(word);
     }
@@ -234,8 +243,8 @@ void csi_engine_restore(const view *v, const cs_engine_snapshot *s)
         if (fields[field].name && field != CS_AGENT_COUNT) /* the registry has counted for itself */
             poke64(cell_at(v, field), s->cells[field]);
     for (uint32_t state = 0; state < CS_STATES; state++) {
-        struct lane *lane = lane_at(v, state);
+        struct lane *lane = csi_engine_lane(v, state);
         poke64(&lane->state, s->changes[state] << 16 | s->states[state]);
-        poke32(&lane->announced, (uint32_t)s->changes[state]);
+        poke32(&lane->promised, 0);
     }
 }

@@ -49,9 +49,9 @@ struct bell {
 
 /* A state that changes under an event. */
 struct lane {
-    a64 state;     /* change number 48 bits << 16 | old value 8 << 8 | new value 8 */
-    a32 announced; /* low 32 bits of the change number whose event has been published */
-    a32 claim;     /* claim word of its writer */
+    a64 state;    /* change number 48 bits << 16 | old value 8 << 8 | new value 8 */
+    a32 promised; /* the position its last change's event was given: low 31 bits << 1 | 1; 0 none (promise.h) */
+    a32 claim;    /* claim word of its writer */
 };
 
 /* What different writers write does not share a line: states, sizes, fatigue and hashes lie apart. */
@@ -83,7 +83,8 @@ struct table {
     a32 intent;        /* what is being done, for who must finish it: see INTENT_* */
     a32 intent_count;  /* count before it */
     a32 intent_bucket; /* bucket it concerns */
-    uint32_t reserved[8];
+    a32 promised;      /* as in a lane, of the last insertion's or removal's event */
+    uint32_t reserved[7];
 };
 #define INTENT_NONE 0u
 #define INTENT_INSERT 1u
@@ -122,9 +123,10 @@ struct agent {
     struct lane status;
     a32 type;
     a32 participant;
-    a64 details; /* record word: version 40 bits << 24 | writer's owner tag 22 bits */
+    a64 details; /* record word: version 40 bits << 24 | spoiled 1 bit << 22 | writer's owner tag 22 bits */
 };
 #define RECORD_OWNER 0x003FFFFFull
+#define RECORD_SPOILED 0x00400000ull /* a writer died: what was the idle buffer then may be half of his */
 #define RECORD_VERSION_SHIFT 24u
 
 /* Agent details: two of these for each agent, each followed by agent_details_bytes; version & 1 is current. */
@@ -170,7 +172,7 @@ struct budget {
     a32 intent;       /* reservation index + 1 that is being committed, 0 none */
     a32 claim;        /* claim word of who changes it */
     a32 warned;
-    uint32_t reserved;
+    a32 promised; /* as in a lane, of the last warning */
 };
 
 struct reservation {

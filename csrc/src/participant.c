@@ -55,7 +55,47 @@ bool csi_seated(const view *v, uint32_t id)
     return occupied(word) && id_of(slot, word) == id;
 }
 
+bool csi_unswept(const view *v, uint32_t owner)
+{
+    uint32_t slot = owner_slot(owner);
+    if (slot >= v->participant_count)
+        return false;
+    uint64_t word = load64(&participant_at(v, slot)->word);
+    uint32_t later = (generation_in(word) - (owner >> 12)) & TAG_GENERATION_MASK;
+    /* Whoever sat down there next may be sweeping, or have died of it. */
+    bool next = seat_in(word) == SEAT_JOINING || seat_in(word) == SEAT_DEAD;
+    return seat_in(word) != SEAT_FREE && (later == 0 || (later == 1 && next));
+}
+
 bool csi_alive_id(const view *v, uint32_t id) { return csi_seated(v, id) && csi_alive(v, id & CLAIM_OWNER); }
+
+/* The sitters who turn out to be dead are marked, so that their slots can be swept and taken. */
+static uint32_t mark_dead(const view *v)
+{
+    uint32_t marked = 0;
+    for (uint32_t slot = 0; slot < v->participant_count; slot++) {
+        a64 *word = &participant_at(v, slot)->word;
+        uint64_t found = load64(word);
+        if (occupied(found) && !sitter_alive(v, slot, found))
+            marked += cas64(word, &found, with_seat(found, SEAT_DEAD));
+    }
+    return marked;
+}
+
+/* False when it must be done again: somebody alive is about to settle what one of these dead owes. */
+static bool sweep_seat(view *v, uint32_t slot)
+{
+    csi_ring_sweep(v, slot);
+    csi_locks_sweep(v, slot);
+    csi_values_sweep(v, slot);
+    bool settled = csi_tables_sweep(v, slot);
+    settled &= csi_engine_sweep(v, slot);
+    settled &= csi_agents_sweep(v, slot);
+    settled &= csi_budgets_sweep(v, slot);
+    if (settled)
+        csi_ring_release(v, slot);
+    return settled;
+}
 
 /* Sit down in a slot that is free, or (when `dead`) that a dead participant left. */
 static int sit(view *v, uint32_t slot, bool dead)
@@ -79,33 +119,12 @@ static int sit(view *v, uint32_t slot, bool dead)
     poke64(&p->boot[0], v->self.boot[0]);
     poke64(&p->boot[1], v->self.boot[1]);
     poke64(&p->attached_ns, cs_port_now_ns());
-    store64(&p->word, with_seat(mine, SEAT_LIVE));
     poke32(&v->id, id_of(slot, mine));
     store32(&v->owner, id_of(slot, mine) & CLAIM_OWNER);
+    if (dead) /* of what was left under earlier generations; until then the seat says that it may not be swept */
+        (void)sweep_seat(v, slot);
+    store64(&p->word, with_seat(mine, SEAT_LIVE));
     return CS_OK;
-}
-
-/* The sitters who turn out to be dead are marked, so that their slots can be swept and taken. */
-static uint32_t mark_dead(const view *v)
-{
-    uint32_t marked = 0;
-    for (uint32_t slot = 0; slot < v->participant_count; slot++) {
-        a64 *word = &participant_at(v, slot)->word;
-        uint64_t found = load64(word);
-        if (occupied(found) && !sitter_alive(v, slot, found))
-            marked += cas64(word, &found, with_seat(found, SEAT_DEAD));
-    }
-    return marked;
-}
-
-static void sweep_seat(view *v, uint32_t slot)
-{
-    csi_ring_sweep(v, slot);
-    csi_locks_sweep(v, slot);
-    csi_tables_sweep(v, slot);
-    csi_engine_sweep(v, slot);
-    csi_agents_sweep(v, slot);
-    csi_budgets_sweep(v, slot);
 }
 
 int csi_join(view *v)
@@ -119,8 +138,6 @@ int csi_join(view *v)
     (void)mark_dead(v);
     for (uint32_t slot = 0; slot < v->participant_count; slot++) {
         int result = sit(v, slot, true);
-        if (result == CS_OK)
-            sweep_seat(v, slot); /* of what the dead left under earlier generations of this slot */
         if (result != CS_E_BUSY)
             return result;
     }
@@ -157,8 +174,8 @@ int cs_sweep(cs_region *region)
         uint64_t found = load64(word);
         if (seat_in(found) != SEAT_DEAD)
             continue;
-        sweep_seat(v, slot);
-        swept += cas64(word, &found, with_seat(found, SEAT_FREE));
+        if (sweep_seat(v, slot))
+            swept += cas64(word, &found, with_seat(found, SEAT_FREE));
     }
     return swept;
 }

@@ -169,7 +169,7 @@ static int read_agent(picture *p)
         poke64(&agent->registered_ns, registered);
         poke64(&agent->last_seen_ns, seen);
         poke64(&agent->status.state, changes << 16 | status);
-        poke32(&agent->status.announced, (uint32_t)changes);
+        poke32(&agent->status.promised, 0);
     }
     return result;
 }

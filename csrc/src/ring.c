@@ -1,6 +1,8 @@
 #include "ring.h"
 
 #include "bell.h"
+#include "promise.h"
+#include "sweep.h"
 
 /* -- the slot's word ------------------------------------------------------------------------ */
 
@@ -22,6 +24,10 @@ static struct event *event_at(const view *v, uint64_t position)
 {
     return (struct event *)(void *)(v->events + (size_t)(position & v->event_mask) * v->event_stride);
 }
+static uint32_t event_index(const view *v, const struct event *event)
+{
+    return (uint32_t)((size_t)((const unsigned char *)event - v->events) / v->event_stride);
+}
 static void *data_of(struct event *event) { return (unsigned char *)event + sizeof(struct event); }
 static bool unfinished(uint64_t word)
 {
@@ -29,6 +35,23 @@ static bool unfinished(uint64_t word)
 }
 
 /* -- producers ------------------------------------------------------------------------------ */
+
+/*
+ * A dead producer's claim becomes an event when what it tells of has happened (see promise.h), a hole otherwise.
+ * Everybody who meets it comes to the same answer, and the first one's stands.
+ */
+static bool finish(const view *v, struct event *event, uint64_t word)
+{
+    uint64_t position = ((lap_of(word) - 1) << v->event_shift) + event_index(v, event);
+    bool told = csi_happened(v, position);
+    if (!cas64(&event->word, &word,
+               told ? word_of(lap_of(word), owner_in(word), EVENT_COMMITTED) : word_of(lap_of(word), 0, EVENT_HOLE)))
+        return false;
+    if (!told)
+        (void)add64(&v->ring->holes, 1);
+    bell_notify(&v->ring->bell); /* a reader may be waiting for just this position */
+    return true;
+}
 
 /* Take the next position. Bounded, because a hostile peer could keep the words nonsensical for ever. */
 static int take_position(const view *v, uint32_t owner, uint64_t *position)
@@ -44,16 +67,21 @@ static int take_position(const view *v, uint32_t owner, uint64_t *position)
             continue;
         }
         uint32_t holder = unfinished(word) ? owner_in(word) : 0;
-        bool passed_over = holder && csi_alive(v, holder);
-        uint32_t holes = state_in(word) == EVENT_CLAIMED; /* of the earlier lap, which nobody will commit now */
+        bool claimed = state_in(word) == EVENT_CLAIMED;
+        if (claimed && !csi_alive(v, holder)) {
+            (void)finish(v, event, word);
+            continue;
+        }
+        /* What a dead one was passed over with stays his until he is swept: it may tell what is still owed. */
+        bool passed_over = holder && (claimed || csi_unswept(v, holder));
         uint64_t taken = passed_over ? word_of(lap, holder, EVENT_HOLE) : word_of(lap, owner, EVENT_CLAIMED);
         if (!cas64(&event->word, &word, taken))
             continue;
         uint64_t expected = head;
         (void)cas64(&v->ring->head, &expected, head + 1);
-        if (holes + passed_over)
-            (void)add64(&v->ring->holes, holes + passed_over);
-        if (!passed_over) {
+        if (passed_over) { /* and of the earlier lap, which nobody will commit now */
+            (void)add64(&v->ring->holes, claimed ? 2 : 1);
+        } else {
             *position = head;
             return CS_OK;
         }
@@ -61,48 +89,62 @@ static int take_position(const view *v, uint32_t owner, uint64_t *position)
     return CS_E_BUSY;
 }
 
-/* The slot was passed over while its producer stood still: give it back to whoever comes next. */
-static void give_back(struct event *event, uint32_t owner)
+int csi_ring_draft(view *v, uint32_t kind, uint32_t format, const void *data, uint32_t length, uint64_t *position)
 {
+    uint32_t owner;
+    int result = writer_of(v, &owner);
+    if (result == CS_OK)
+        result = take_position(v, owner, position);
+    if (result != CS_OK)
+        return result;
+    struct event *event = event_at(v, *position);
+    fence_release(); /* who sees any of what follows sees the claim too, and discards its copy of the lap before */
+    poke64(&event->time_ns, cs_port_now_ns());
+    poke32(&event->kind_length, length << 16 | kind);
+    poke32(&event->source_format, format << 24 | owner);
+    copy_in(data_of(event), data, length);
+    return CS_OK;
+}
+
+bool csi_ring_commit(view *v, uint64_t position)
+{
+    uint32_t owner = peek32(&v->owner);
+    uint64_t claimed = word_of(lap_at(v, position), owner, EVENT_CLAIMED);
+    /* Releases the draft to whoever acquires the word; sequentially consistent for the bell. */
+    if (!cas64(&event_at(v, position)->word, &claimed, word_of(lap_at(v, position), owner, EVENT_COMMITTED)))
+        return false;
+    bell_notify(&v->ring->bell);
+    return true;
+}
+
+void csi_ring_give_back(view *v, uint64_t position)
+{
+    struct event *event = event_at(v, position);
     uint64_t word = load64(&event->word);
-    while (state_in(word) == EVENT_HOLE && owner_in(word) == owner)
+    while (state_in(word) == EVENT_HOLE && owner_in(word) == peek32(&v->owner))
         if (cas64(&event->word, &word, word_of(lap_of(word), 0, EVENT_HOLE)))
             return;
 }
 
 int csi_publish(view *v, uint32_t kind, uint32_t format, const void *data, uint32_t length, uint64_t *sequence)
 {
-    uint32_t owner;
-    int result = writer_of(v, &owner);
-    if (result != CS_OK)
-        return result;
     for (int attempt = 0; attempt < 1000; attempt++) {
         uint64_t position;
-        result = take_position(v, owner, &position);
+        int result = csi_ring_draft(v, kind, format, data, length, &position);
         if (result != CS_OK)
             return result;
-        struct event *event = event_at(v, position);
-        fence_release(); /* who sees any of what follows sees the claim too, and discards its copy of the lap before */
-        poke64(&event->time_ns, cs_port_now_ns());
-        poke32(&event->kind_length, length << 16 | kind);
-        poke32(&event->source_format, format << 24 | owner);
-        copy_in(data_of(event), data, length);
-        uint64_t claimed = word_of(lap_at(v, position), owner, EVENT_CLAIMED);
-        /* Releases what was written above to whoever acquires the word; sequentially consistent for the bell. */
-        if (cas64(&event->word, &claimed, word_of(lap_at(v, position), owner, EVENT_COMMITTED))) {
-            bell_notify(&v->ring->bell);
+        if (csi_ring_commit(v, position)) {
             if (sequence)
                 *sequence = position + 1;
             return CS_OK;
         }
-        give_back(event, owner);
+        csi_ring_give_back(v, position);
     }
     return CS_E_BUSY;
 }
 
-int csi_publish_change(view *v, uint32_t kind, const cs_change *change, const char *name, uint32_t length)
+uint32_t csi_change_data(const view *v, const cs_change *change, const char *name, uint32_t length, unsigned char *data)
 {
-    unsigned char data[sizeof *change + 64];
     uint32_t room = v->event_bytes - (uint32_t)sizeof *change;
     uint32_t whole = length;
     room = room < 64 ? room : 64;
@@ -112,23 +154,39 @@ int csi_publish_change(view *v, uint32_t kind, const cs_change *change, const ch
     memcpy(data, change, sizeof *change);
     if (length)
         memcpy(data + sizeof *change, name, length);
-    return csi_publish(v, kind, CS_FORMAT_CHANGE, data, (uint32_t)sizeof *change + length, 0);
+    return (uint32_t)sizeof *change + length;
+}
+
+int csi_publish_change(view *v, uint32_t kind, const cs_change *change, const char *name, uint32_t length)
+{
+    unsigned char data[sizeof *change + 64];
+    return csi_publish(v, kind, CS_FORMAT_CHANGE, data, csi_change_data(v, change, name, length, data), 0);
 }
 
 /* -- recovery ------------------------------------------------------------------------------- */
 
-bool csi_published(const view *v, uint32_t kind, const cs_change *change)
+uint32_t csi_ring_claimed(const view *v, uint64_t position)
 {
-    for (uint32_t i = 0; i <= v->event_mask; i++) {
-        struct event *event = event_at(v, i);
-        if (state_in(load64(&event->word)) != EVENT_COMMITTED || (peek32(&event->kind_length) & 0xFFFFu) != kind)
-            continue;
-        cs_change found;
-        copy_out(&found, data_of(event), sizeof found);
-        if (found.subject == change->subject && found.change == change->change && found.table == change->table)
-            return true;
-    }
-    return false;
+    uint64_t word = load64(&event_at(v, position)->word);
+    return unfinished(word) ? owner_in(word) : 0;
+}
+
+void csi_ring_finish(const view *v, uint64_t position)
+{
+    struct event *event = event_at(v, position);
+    uint64_t word = load64(&event->word);
+    if (state_in(word) == EVENT_CLAIMED && !csi_alive(v, owner_in(word)))
+        (void)finish(v, event, word);
+}
+
+uint32_t csi_ring_change(const view *v, uint64_t position, cs_change *change, uint32_t *writer)
+{
+    struct event *event = event_at(v, position);
+    uint32_t kind_length = peek32(&event->kind_length), source_format = peek32(&event->source_format);
+    copy_out(change, data_of(event), sizeof *change);
+    if (writer)
+        *writer = source_format & CLAIM_OWNER;
+    return source_format >> 24 == CS_FORMAT_CHANGE && kind_length >> 16 >= sizeof *change ? kind_length & 0xFFFFu : 0;
 }
 
 void csi_ring_sweep(const view *v, uint32_t seat)
@@ -136,15 +194,22 @@ void csi_ring_sweep(const view *v, uint32_t seat)
     for (uint32_t i = 0; i <= v->event_mask; i++) {
         struct event *event = event_at(v, i);
         uint64_t word = load64(&event->word);
-        while (unfinished(word) && owner_slot(owner_in(word)) == seat && !csi_alive(v, owner_in(word))) {
-            bool claimed = state_in(word) == EVENT_CLAIMED;
-            if (!cas64(&event->word, &word, word_of(lap_of(word), 0, EVENT_HOLE)))
-                continue;
-            if (claimed)
-                (void)add64(&v->ring->holes, 1);
-            bell_notify(&v->ring->bell); /* a reader may be waiting for just this position */
-            break;
-        }
+        if (state_in(word) == EVENT_CLAIMED && left_by(v, owner_in(word), seat))
+            (void)finish(v, event, word);
+    }
+    uint64_t head = load64(&v->ring->head);
+    if (lap_distance(lap_of(load64(&event_at(v, head)->word)), lap_at(v, head)) >= 0)
+        (void)cas64(&v->ring->head, &head, head + 1); /* which a producer did not live to do */
+}
+
+void csi_ring_release(const view *v, uint32_t seat)
+{
+    for (uint32_t i = 0; i <= v->event_mask; i++) {
+        struct event *event = event_at(v, i);
+        uint64_t word = load64(&event->word);
+        while (state_in(word) == EVENT_HOLE && left_by(v, owner_in(word), seat))
+            if (cas64(&event->word, &word, word_of(lap_of(word), 0, EVENT_HOLE)))
+                break;
     }
 }
 
@@ -186,7 +251,7 @@ int cs_subscribe(const cs_region *region, cs_subscription *subscription, uint64_
 }
 
 /* What stands at the subscription's next position. */
-enum look { LOOK_NOTHING, LOOK_EVENT, LOOK_HOLE, LOOK_LOST, LOOK_UNFINISHED };
+enum look { LOOK_NOTHING, LOOK_EVENT, LOOK_HOLE, LOOK_LOST, LOOK_UNFINISHED, LOOK_AGAIN };
 
 static enum look look(const view *v, uint64_t position, uint64_t *word)
 {
@@ -202,25 +267,29 @@ static enum look look(const view *v, uint64_t position, uint64_t *word)
     return state_in(*word) == EVENT_CLAIMED ? LOOK_UNFINISHED : LOOK_HOLE;
 }
 
-/* The position's producer has claimed and not committed. True when the position is a hole from now on. */
-static bool pass_over(const view *v, cs_subscription *s, uint64_t word)
+/* The position's producer has claimed and not committed: wait (NOTHING), or what the position is from now on. */
+static enum look pass_over(const view *v, cs_subscription *s, uint64_t word)
 {
-    bool dead = !csi_alive(v, owner_in(word));
-    if (!dead) {
-        uint64_t now = cs_port_monotonic_ns();
-        if (!s->stalled_ns)
-            s->stalled_ns = now ? now : 1;
-        /* A view that may not write cannot pass over the living: the event might yet be committed. */
-        if (now - s->stalled_ns < RING_STALL_NS || !peek32(&v->owner))
-            return false;
-    }
-    if (!peek32(&v->owner))
-        return true;
     struct event *event = event_at(v, s->next - 1);
-    if (!cas64(&event->word, &word, word_of(lap_of(word), dead ? 0 : owner_in(word), EVENT_HOLE)))
-        return false;
+    bool writer = peek32(&v->owner) != 0;
+    if (!csi_alive(v, owner_in(word))) {
+        if (writer)
+            return finish(v, event, word), LOOK_AGAIN;
+        bool told = csi_happened(v, s->next - 1); /* what whoever may write will come to, too */
+        if (load64(&event->word) != word)
+            return LOOK_AGAIN;
+        return told ? LOOK_EVENT : LOOK_HOLE;
+    }
+    uint64_t now = cs_port_monotonic_ns();
+    if (!s->stalled_ns)
+        s->stalled_ns = now ? now : 1;
+    /* A view that may not write cannot pass over the living: the event might yet be committed. */
+    if (now - s->stalled_ns < RING_STALL_NS || !writer)
+        return LOOK_NOTHING;
+    if (!cas64(&event->word, &word, word_of(lap_of(word), owner_in(word), EVENT_HOLE)))
+        return LOOK_AGAIN;
     (void)add64(&v->ring->holes, 1);
-    return true;
+    return LOOK_HOLE;
 }
 
 static void skip_lost(const view *v, cs_subscription *s)
@@ -284,10 +353,14 @@ int cs_events_drain(cs_region *region, cs_subscription *s, void *rows, uint32_t 
     for (uint64_t steps = 0; taken < capacity && steps < 2ull * (v->event_mask + 1ull) + capacity; steps++) {
         uint64_t word;
         enum look found = look(v, s->next - 1, &word);
-        if (found == LOOK_NOTHING || (found == LOOK_UNFINISHED && !pass_over(v, s, word)))
+        if (found == LOOK_UNFINISHED)
+            found = pass_over(v, s, word);
+        if (found == LOOK_NOTHING)
             break;
         s->stalled_ns = 0;
-        if (found == LOOK_LOST) {
+        if (found == LOOK_AGAIN) {
+            continue;
+        } else if (found == LOOK_LOST) {
             skip_lost(v, s);
         } else if (found != LOOK_EVENT) {
             s->holes++;
@@ -321,7 +394,9 @@ static bool arrived(void *context)
     const struct awaited *awaited = context;
     uint64_t word;
     enum look found = look(awaited->v, awaited->s->next - 1, &word);
-    return found != LOOK_NOTHING && (found != LOOK_UNFINISHED || pass_over(awaited->v, awaited->s, word));
+    if (found == LOOK_UNFINISHED)
+        found = pass_over(awaited->v, awaited->s, word);
+    return found != LOOK_NOTHING;
 }
 
 int cs_events_wait(cs_region *region, cs_subscription *s, uint64_t timeout_ns)

@@ -120,14 +120,14 @@ static void recover(view *v, uint32_t table)
         bool live = load32(&slot_at(t, index)->generation) & 1u;
         if (operation == INTENT_INSERT && live) {
             store32(&t->head->count, before + 1);
-            csi_table_announce(v, table, index, intent, before + 1, true);
+            csi_table_announce(v, table, index, intent, before + 1, 0);
         } else if (operation == INTENT_INSERT) {
             unlink_slot(t, bucket, index);
             free_slot(t, index);
         } else if (!live) {
             unlink_slot(t, bucket, index);
             store32(&t->head->count, before - 1);
-            csi_table_announce(v, table, index, intent, before - 1, true);
+            csi_table_announce(v, table, index, intent, before - 1, 0);
             free_slot(t, index);
         }
     }
@@ -198,14 +198,17 @@ int csi_table_insert(view *v, uint32_t table, const char *key, uint32_t length, 
         poke32(&slot->hash, hash);
         poke32(&slot->key_length, length);
         copy_in(key_of(t, slot), padded, v->key_bytes);
+        promise told;
         result = hooks->fill ? hooks->fill(v, index, slot, made, hooks->context) : CS_OK;
+        if (result == CS_OK)
+            result = csi_table_promise(v, table, made, peek32(&t->head->intent), &told);
         if (result == CS_OK) {
             store32(&slot->next, peek32(&t->buckets[bucket]));
             store32(&t->buckets[bucket], index + 1);
             store32(&slot->generation, generation); /* from here on it is there */
             uint32_t count = peek32(&t->head->intent_count) + 1;
             store32(&t->head->count, count);
-            csi_table_announce(v, table, index, peek32(&t->head->intent), count, false);
+            csi_table_announce(v, table, index, peek32(&t->head->intent), count, &told);
             *handle = made;
         } else {
             free_slot(t, index);
@@ -234,13 +237,18 @@ int csi_table_remove(view *v, uint32_t table, cs_handle handle, uint32_t note, i
         result = may(v, slot);
     if (result == CS_OK) {
         uint32_t index = (uint32_t)handle, bucket = bucket_of(t, peek32(&slot->hash));
+        promise told;
         begin_change(t, INTENT_REMOVE, index, note, bucket);
-        store32(&slot->generation, (uint32_t)(handle >> 32) + 1); /* from here on it is gone */
-        unlink_slot(t, bucket, index);
-        uint32_t count = peek32(&t->head->intent_count) - 1;
-        store32(&t->head->count, count);
-        csi_table_announce(v, table, index, peek32(&t->head->intent), count, false);
-        free_slot(t, index);
+        result = csi_table_promise(v, table, handle, peek32(&t->head->intent), &told);
+        if (result == CS_OK) {
+            store32(&slot->generation, (uint32_t)(handle >> 32) + 1); /* from here on it is gone */
+            unlink_slot(t, bucket, index);
+            uint32_t count = peek32(&t->head->intent_count) - 1;
+            store32(&t->head->count, count);
+            csi_table_announce(v, table, index, peek32(&t->head->intent), count, &told);
+            free_slot(t, index);
+        }
+        csi_table_let_go(v, table, slot);
         end_change(t);
     }
     (void)csi_claim_release(&t->head->claim, owner);
@@ -257,16 +265,22 @@ int csi_table_open(view *v, uint32_t table, const char *key, uint32_t length, co
     return result == CS_E_EXISTS ? CS_OK : result;
 }
 
-void csi_tables_sweep(view *v, uint32_t seat)
+bool csi_tables_sweep(view *v, uint32_t seat)
 {
+    bool settled = true;
     for (uint32_t table = 0; table < TABLES; table++) {
         if (!v->tables[table].count)
             continue;
         a32 *claim = &v->tables[table].head->claim;
-        uint32_t holder = load32(claim) & CLAIM_OWNER, owner;
-        if (left_by(v, holder, seat) && take_table(v, table, &owner) == CS_OK)
+        uint32_t owner;
+        if (!to_be_settled(v, load32(claim), seat, &settled))
+            continue;
+        if (take_table(v, table, &owner) == CS_OK)
             (void)csi_claim_release(claim, owner);
+        else
+            settled = false;
     }
+    return settled;
 }
 
 /* -- every named thing ---------------------------------------------------------------------- */

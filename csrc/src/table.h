@@ -10,6 +10,7 @@
 #ifndef CORESTATE_TABLE_H
 #define CORESTATE_TABLE_H
 
+#include "promise.h"
 #include "view.h"
 
 /* Called in the middle of an insertion or removal. */
@@ -25,7 +26,7 @@ CS_INTERNAL int csi_table_insert(view *v, uint32_t table, const char *key, uint3
 
 /*
  * Remove; `note` (6 bits) is for csi_table_announce. `may` (or null) is asked under the table's claim and takes what
- * must stand still while the slot goes; csi_table_announce gives that back. Errors: STALE, BUSY, and what may returns.
+ * must stand still while the slot goes; csi_table_let_go gives that back. Errors: STALE, BUSY, and what may returns.
  */
 CS_INTERNAL int csi_table_remove(view *v, uint32_t table, cs_handle handle, uint32_t note,
                                  int (*may)(view *v, struct slot *slot));
@@ -44,10 +45,14 @@ CS_INTERNAL bool csi_table_key(const view *v, const table_view *t, cs_handle han
 CS_INTERNAL uint32_t csi_table_used(const table_view *t);
 
 /*
- * What an insertion or removal entails beyond the table, after it is done and before its intent is
- * cleared (announce.c: count, version and event). When `again`, a dead writer may have done it already.
+ * What an insertion or removal entails beyond the table (announce.c): its event, promised before the generation is
+ * stored; then count, version and the event told, before its intent is cleared. Without a promise it is told for a
+ * dead writer, if it still is to be.
  */
+CS_INTERNAL int csi_table_promise(view *v, uint32_t table, cs_handle handle, uint32_t intent, promise *told);
 CS_INTERNAL void csi_table_announce(view *v, uint32_t table, uint32_t index, uint32_t intent, uint32_t count,
-                                    bool again);
+                                    const promise *told);
+/* Gives back what the removal's `may` took. */
+CS_INTERNAL void csi_table_let_go(view *v, uint32_t table, struct slot *slot);
 
 #endif

@@ -1,6 +1,7 @@
 #include "corestate/values.h"
 
 #include "claim.h"
+#include "sweep.h"
 #include "view.h"
 
 #define PINNED 4u
@@ -304,4 +305,17 @@ int cs_value_next(const cs_region *region, uint64_t epoch, uint32_t *cursor, voi
         return CS_OK;
     }
     return CS_E_NOT_FOUND;
+}
+
+void csi_values_sweep(view *v, uint32_t seat)
+{
+    for (uint32_t group = 0; group < v->value_groups; group++) {
+        a32 *claim = &group_at(v, group)->claim;
+        uint32_t owner;
+        if (!left_by(v, load32(claim) & CLAIM_OWNER, seat) || writer_of(v, &owner) != CS_OK ||
+            csi_claim_try(v, claim, owner, 0) == CS_E_BUSY)
+            continue;
+        tidy(v, group);
+        (void)csi_claim_release(claim, owner);
+    }
 }

@@ -97,6 +97,8 @@ CS_INTERNAL bool csi_alive(const view *v, uint32_t owner);
 CS_INTERNAL bool csi_alive_id(const view *v, uint32_t id);
 /* Does this participant id sit in its slot, alive or not? One load. */
 CS_INTERNAL bool csi_seated(const view *v, uint32_t id);
+/* May what this owner tag has left still be waiting for the sweep (or is it at work)? One load. */
+CS_INTERNAL bool csi_unswept(const view *v, uint32_t owner);
 CS_INTERNAL int csi_join(view *v);
 CS_INTERNAL void csi_leave(view *v);
 

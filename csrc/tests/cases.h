@@ -76,6 +76,7 @@
     CASE(p4_stopped_producer)                                                                                          \
     CASE(owed_event)                                                                                                   \
     CASE(event_not_twice)                                                                                              \
+    CASE(event_of_nothing)                                                                                             \
     CASE(owed_status_event)                                                                                            \
     CASE(dead_table_writer)                                                                                            \
     CASE(p2_dead_details_writer)                                                                                       \
