@@ -13,6 +13,9 @@ static unsigned char *buffer_at(const record *r, uint64_t version)
     return r->buffers + (size_t)(version & 1u) * (sizeof(struct details) + r->bytes);
 }
 
+/* The word when its writer is gone without having committed. */
+static uint64_t spoiled(uint64_t word) { return version_in(word) << RECORD_VERSION_SHIFT | RECORD_SPOILED; }
+
 /* Claim the word; *word is its value without the claim. */
 static int take(const view *v, a64 *at, uint32_t owner, uint64_t *word)
 {
@@ -20,7 +23,7 @@ static int take(const view *v, a64 *at, uint32_t owner, uint64_t *word)
     deadline until = {0};
     for (uint32_t round = 0;; round++) {
         if (!writer_in(found) || !csi_alive(v, writer_in(found))) {
-            *word = version_in(found) << RECORD_VERSION_SHIFT;
+            *word = writer_in(found) ? spoiled(found) : found;
             if (cas64(at, &found, *word | owner))
                 return CS_OK;
             continue;
@@ -118,12 +121,13 @@ bool csi_record_stood(const record *r, uint64_t word)
     fence_acquire(); /* the copy came before this look at the version */
     uint64_t after = peek64(r->word);
     uint64_t moved = version_in(after) - version_in(word);
-    return moved == 0 || (moved == 1 && !writer_in(after));
+    /* One version on, the buffer is the idle one; nobody has begun to write it, not even one who is dead by now. */
+    return moved == 0 || (moved == 1 && !(after & (RECORD_OWNER | RECORD_SPOILED)));
 }
 
 void csi_record_sweep(const view *v, const record *r, uint32_t seat)
 {
     uint64_t word = load64(r->word);
     if (left_by(v, writer_in(word), seat))
-        (void)cas64(r->word, &word, version_in(word) << RECORD_VERSION_SHIFT);
+        (void)cas64(r->word, &word, spoiled(word));
 }

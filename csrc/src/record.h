@@ -1,8 +1,8 @@
 /*
  * record.h: bytes that change as a whole. Two buffers and a version word: while version v is current only
  * the other buffer is written, then the version moves. A reader whose version stands has a whole copy; one
- * whose version moved on by one, with no writer at work, has too. A dead writer has spoiled only the idle
- * buffer; the next one takes the word from it.
+ * whose version moved on by one, with no writer at work since, has too. A dead writer has spoiled only the idle
+ * buffer: the word says so until the next one has written it anew.
  */
 #ifndef CORESTATE_RECORD_H
 #define CORESTATE_RECORD_H
