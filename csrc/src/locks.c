@@ -81,6 +81,16 @@ static void tell_inherited(view *v, const table_view *t, cs_handle handle, uint3
     touch(v);
 }
 
+static void orphan(struct lock *lock, uint32_t owner)
+{
+    uint32_t found = load32(&lock->word);
+    while ((found & CLAIM_OWNER) == owner)
+        if (cas32(&lock->word, &found, CLAIM_INHERITED)) {
+            cs_port_wake(&lock->word, 1);
+            return;
+        }
+}
+
 static int acquire(view *v, uint32_t table, cs_handle handle, bool wait, uint64_t timeout_ns)
 {
     const table_view *t;
@@ -101,8 +111,11 @@ static int acquire(view *v, uint32_t table, cs_handle handle, bool wait, uint64_
         result = csi_claim_wait(v, &lock->word, owner, deadline_in(timeout_ns), &dead);
     if (result < 0)
         return result;
-    if (!still(slot, handle)) { /* removed while we waited: what was taken may be another lock by now */
-        (void)csi_claim_release(&lock->word, owner);
+    if (!still(slot, handle)) {     /* removed while we waited: what was taken may be another lock by now */
+        if (result == CS_INHERITED) /* and its next taker is to be told */
+            orphan(lock, owner);
+        else
+            (void)csi_claim_release(&lock->word, owner);
         return CS_E_STALE;
     }
     if (result == CS_INHERITED && !dead)
@@ -163,16 +176,6 @@ int cs_lock_get(const cs_region *region, uint32_t table, cs_handle handle, cs_lo
 }
 
 /* -- the dead and the leaving --------------------------------------------------------------- */
-
-static void orphan(struct lock *lock, uint32_t owner)
-{
-    uint32_t found = load32(&lock->word);
-    while ((found & CLAIM_OWNER) == owner)
-        if (cas32(&lock->word, &found, CLAIM_INHERITED)) {
-            cs_port_wake(&lock->word, 1);
-            return;
-        }
-}
 
 static const uint32_t locked_tables[2] = {TABLE_LOCKS, TABLE_AREAS};
 
