@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, overload
 
 from corestate._arguments import name_bytes, seconds_to_ns
@@ -15,8 +16,6 @@ from corestate.payload import pack, unpack
 from corestate.records import Record
 
 if TYPE_CHECKING:
-    from enum import IntEnum
-
     import numpy as np
 
     from corestate.region import Region
@@ -409,11 +408,14 @@ def _details(packed: tuple[bytes, ...]) -> tuple[Any, Any]:
 
 
 def _number(value: Any, kind: type[IntEnum], what: str) -> int:
-    if not isinstance(value, kind):
-        try:
-            value = kind(operator.index(value))
-        except (TypeError, ValueError):
-            expected = f"a {kind.__name__}: {', '.join(kind.__members__)}"
-            wrong = WrongTypeError if not isinstance(value, int) else InvalidError
-            raise wrong.because(what, expected=expected, found=f"{value!r:.100}", advice="pass one of these") from None
-    return int(value)
+    if isinstance(value, kind):
+        return int(value)
+    try:
+        number = -1 if isinstance(value, IntEnum) else operator.index(value)  # another enum's member is a mistake
+    except TypeError:
+        number = None
+    if number is not None and 0 <= number < len(kind):
+        return number
+    wrong = WrongTypeError if number is None else InvalidError
+    expected = f"a {kind.__name__}: {', '.join(kind.__members__)}"
+    raise wrong.because(what, expected=expected, found=f"{value!r:.100}", advice="pass one of these")

@@ -8,6 +8,7 @@ from corestate._arguments import unsigned
 from corestate._binding import HotCounter, HotGauge, error, ffi, lib
 from corestate.errors import NotANumberError, WrongTypeError
 from corestate.names import NamedTable
+from corestate.waiting import wait
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -52,7 +53,7 @@ class Counter(HotCounter):
         """
         seen, value = unsigned(changed_from, "changed_from"), ffi.new("uint64_t *")
         handle = self.handle
-        code = self._region.wait(lambda view, ns: lib.cs_counter_wait(view, handle, seen, ns, value), timeout)
+        code = wait(self._region, lambda view, ns: lib.cs_counter_wait(view, handle, seen, ns, value), timeout)
         if code < 0:
             raise error(code, f"counter {self._name!r}")
         return int(value[0])
@@ -96,7 +97,7 @@ class Gauge(HotGauge):
         if seen != seen:
             raise NotANumberError.because("changed_from")
         value, handle = ffi.new("double *"), self.handle
-        code = self._region.wait(lambda view, ns: lib.cs_gauge_wait(view, handle, seen, ns, value), timeout)
+        code = wait(self._region, lambda view, ns: lib.cs_gauge_wait(view, handle, seen, ns, value), timeout)
         if code < 0:
             raise error(code, f"gauge {self._name!r}")
         return float(value[0])

@@ -9,6 +9,7 @@ from corestate._binding import check, error, ffi, lib
 from corestate.errors import InvalidError, WrongTypeError
 from corestate.names import Named, NamedTable
 from corestate.participants import Participant, participant
+from corestate.waiting import wait
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -70,7 +71,7 @@ class Lock(Named):
             if not blocking:
                 return False
             table, handle = self._table, self._handle
-            code = self._region.wait(lambda view, ns: lib.cs_lock_acquire(view, table, handle, ns), seconds)
+            code = wait(self._region, lambda view, ns: lib.cs_lock_acquire(view, table, handle, ns), seconds)
             if code == lib.CS_E_TIMEOUT:
                 return False
         if code < 0:

@@ -15,6 +15,7 @@ from corestate._binding import check, error, ffi, lib
 from corestate.errors import BusyError, ClosedError, InvalidError, WrongTypeError
 from corestate.payload import Undecodable, unpack
 from corestate.records import Record
+from corestate.waiting import SLICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +37,6 @@ _core_newest, _core_drain = lib.cs_event_newest, lib.cs_events_drain
 _new_event = tuple.__new__  # half the time of Event(...), on the path of every event
 _Turn = tuple[Any, Any, Any]  # room for one row, its bytes, and a count
 _PATIENCE = 60.0
-_SLICE = 0.5  # seconds after which a waiter looks whether its subscription has been closed
 
 _subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
 
@@ -123,7 +123,7 @@ class Subscription:
         # The wait has a place of its own, so that others may take events, and close this, meanwhile.
         place = ffi.new("cs_subscription *")
         while True:
-            slice_ = _SLICE if deadline is None else min(_SLICE, max(0.0, deadline - time.monotonic()))
+            slice_ = SLICE if deadline is None else min(SLICE, max(0.0, deadline - time.monotonic()))
             place.next, place.stalled_ns = self._core.next, 0
             code = self._region.wait(lambda view, ns: lib.cs_events_wait(view, place, ns), slice_)
             if code < 0 and code != lib.CS_E_TIMEOUT:
@@ -247,7 +247,7 @@ class Subscription:
         return self._closed
 
     def close(self) -> None:
-        """End it: iteration stops, a waiting ``get`` raises ClosedError within half a second. Idempotent."""
+        """End it: iteration stops, a waiting ``get`` raises ClosedError within a fifth of a second. Idempotent."""
         self._closed = True
 
     def __enter__(self) -> Self:
