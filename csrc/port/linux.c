@@ -152,10 +152,29 @@ static void boot_id(uint64_t out[2])
     }
 }
 
+/* "/proc/self/task/PID/stat" or "/proc/PID/stat". */
+static void stat_path(char path[48], int mine, uint32_t pid)
+{
+    const char *start = mine ? "/proc/self/task/" : "/proc/";
+    char digits[12];
+    size_t at = strlen(start), count = 0;
+    memcpy(path, start, at);
+    for (; pid; pid /= 10)
+        digits[count++] = (char)('0' + pid % 10);
+    while (count)
+        path[at++] = digits[--count];
+    memcpy(path + at, "/stat", 6);
+}
+
 void cs_port_identify(cs_identity *identity)
 {
     process self;
-    look_at_process("/proc/self/stat", &self);
+    char path[48];
+    /* The main thread starts with the process, and emulators that make up /proc/self/stat leave this one alone. */
+    stat_path(path, 1, (uint32_t)getpid());
+    look_at_process(path, &self);
+    if (!self.start)
+        look_at_process("/proc/self/stat", &self);
     identity->start = self.start;
     boot_id(identity->boot);
     identity->pid = (uint32_t)getpid();
@@ -164,9 +183,7 @@ void cs_port_identify(cs_identity *identity)
 
 static int alive_by_identity(const cs_identity *who)
 {
-    char path[32] = "/proc/";
-    char digits[12];
-    size_t at = 6, count = 0;
+    char path[48];
     process found;
     uint64_t boot[2];
     if (who->pid == 0 || who->pid > INT_MAX) {
@@ -179,13 +196,7 @@ static int alive_by_identity(const cs_identity *who)
     if (kill((pid_t)who->pid, 0) != 0 && errno == ESRCH) {
         return 0;
     }
-    for (uint32_t pid = who->pid; pid; pid /= 10) {
-        digits[count++] = (char)('0' + pid % 10);
-    }
-    while (count) {
-        path[at++] = digits[--count];
-    }
-    memcpy(path + at, "/stat", 6);
+    stat_path(path, who->pid == (uint32_t)getpid(), who->pid);
     look_at_process(path, &found);
     return !found.dead && !(who->start && found.start && who->start != found.start);
 }
