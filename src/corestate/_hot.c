@@ -27,13 +27,15 @@
 static cs_region **leaving;
 static size_t leaving_count;
 
-static void leave(void) {
+static void leave(void)
+{
     for (size_t i = 0; i < leaving_count; i++) {
         cs_region_detach(leaving[i]); /* which does nothing to one that was closed meanwhile */
     }
 }
 
-static PyObject *detach_at_end(PyObject *module, PyObject *args) {
+static PyObject *detach_at_end(PyObject *module, PyObject *args)
+{
     unsigned long long view;
     PyObject *keep;
     (void)module;
@@ -60,7 +62,8 @@ static PyMethodDef module_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static int add_type(PyObject *module, PyType_Spec *spec, const char *name) {
+static int add_type(PyObject *module, PyType_Spec *spec, const char *name)
+{
     PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
     if (type == NULL) {
         return -1;
@@ -70,7 +73,8 @@ static int add_type(PyObject *module, PyType_Spec *spec, const char *name) {
     return result;
 }
 
-static int module_exec(PyObject *module) {
+static int module_exec(PyObject *module)
+{
     fill_engine_getset();
     return add_type(module, &anchor_spec, "Anchor") || add_type(module, &engine_spec, "HotEngine") ||
                    add_type(module, &counter_spec, "HotCounter") || add_type(module, &gauge_spec, "HotGauge")
@@ -87,9 +91,15 @@ static PyModuleDef_Slot module_slots[] = {
 };
 
 static struct PyModuleDef module_definition = {
-    PyModuleDef_HEAD_INIT, "corestate._hot", "Hot cells; see _hot.c.", 0, module_methods, module_slots, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT,
+    "corestate._hot",
+    "Hot cells; see _hot.c.",
+    0,
+    module_methods,
+    module_slots,
+    NULL,
+    NULL,
+    NULL,
 };
 
-PyMODINIT_FUNC PyInit__hot(void) {
-    return PyModuleDef_Init(&module_definition);
-}
+PyMODINIT_FUNC PyInit__hot(void) { return PyModuleDef_Init(&module_definition); }

@@ -11,14 +11,14 @@
 #include "corestate/corestate.h"
 
 typedef struct {
-    PyObject_HEAD
-    cs_region *view;
+    PyObject_HEAD cs_region *view;
     PyObject *keep;  /* view and memory stay valid as long as this lives */
     PyObject *alive; /* the region stays attached as long as this lives */
     _Atomic int closed;
 } Anchor;
 
-static PyTypeObject *type_of(PyObject *module, const char *name) {
+static PyTypeObject *type_of(PyObject *module, const char *name)
+{
     PyObject *type = PyObject_GetAttrString(module, name);
     Py_XDECREF(type); /* the module keeps it */
     return (PyTypeObject *)type;
@@ -31,7 +31,8 @@ static PyTypeObject *type_of(PyObject *module, const char *name) {
 #define RAISED 2 /* by a value's own conversion, and to be passed on as it is */
 
 /* Raise what corestate._binding.hot_error(code, what, kind, found) makes of it. Always null. */
-static PyObject *fail(int code, const char *what, uint32_t kind, PyObject *found) {
+static PyObject *fail(int code, const char *what, uint32_t kind, PyObject *found)
+{
     if (code == RAISED) {
         return NULL;
     }
@@ -50,7 +51,8 @@ static PyObject *fail(int code, const char *what, uint32_t kind, PyObject *found
 }
 
 /* What a failed conversion means to the caller; its exception is cleared, unless it is none of ours to judge. */
-static int code_of_python_error(void) {
+static int code_of_python_error(void)
+{
     int code = PyErr_ExceptionMatches(PyExc_OverflowError) ? CS_E_RANGE
                : PyErr_ExceptionMatches(PyExc_TypeError)   ? WRONG_TYPE
                                                            : RAISED;
@@ -60,13 +62,12 @@ static int code_of_python_error(void) {
     return code;
 }
 
-static int is_closed(const Anchor *anchor) {
-    return atomic_load_explicit(&anchor->closed, memory_order_relaxed) != 0;
-}
+static int is_closed(const Anchor *anchor) { return atomic_load_explicit(&anchor->closed, memory_order_relaxed) != 0; }
 
 /* -- numbers ------------------------------------------------------------------------------- */
 
-static int to_u64(PyObject *value, uint64_t *out) {
+static int to_u64(PyObject *value, uint64_t *out)
+{
     unsigned long long number = PyLong_AsUnsignedLongLong(value);
     if (number == (unsigned long long)-1 && PyErr_Occurred()) {
         if (!PyErr_ExceptionMatches(PyExc_TypeError)) {
@@ -87,7 +88,8 @@ static int to_u64(PyObject *value, uint64_t *out) {
     return CS_OK;
 }
 
-static int to_i64(PyObject *value, int64_t *out) {
+static int to_i64(PyObject *value, int64_t *out)
+{
     long long number = PyLong_AsLongLong(value);
     if (number == -1 && PyErr_Occurred()) {
         return code_of_python_error();
@@ -96,7 +98,8 @@ static int to_i64(PyObject *value, int64_t *out) {
     return CS_OK;
 }
 
-static int to_f64(PyObject *value, double *out) {
+static int to_f64(PyObject *value, double *out)
+{
     double number = PyFloat_AsDouble(value);
     if (number == -1.0 && PyErr_Occurred()) {
         return code_of_python_error();
@@ -105,7 +108,8 @@ static int to_f64(PyObject *value, double *out) {
     return CS_OK;
 }
 
-static double f64_of_bits(uint64_t bits) {
+static double f64_of_bits(uint64_t bits)
+{
     double value;
     memcpy(&value, &bits, sizeof value);
     return value;
@@ -113,7 +117,8 @@ static double f64_of_bits(uint64_t bits) {
 
 /* -- Anchor -------------------------------------------------------------------------------- */
 
-static PyObject *anchor_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+static PyObject *anchor_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
     unsigned long long view;
     PyObject *keep;
     PyObject *alive;
@@ -134,20 +139,23 @@ static PyObject *anchor_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     return (PyObject *)self;
 }
 
-static void release(PyObject *self) {
+static void release(PyObject *self)
+{
     PyTypeObject *type = Py_TYPE(self);
     freefunc give_back = (freefunc)PyType_GetSlot(type, Py_tp_free);
     give_back(self);
     Py_DECREF(type);
 }
 
-static void anchor_dealloc(PyObject *self) {
+static void anchor_dealloc(PyObject *self)
+{
     Py_CLEAR(((Anchor *)self)->alive);
     Py_CLEAR(((Anchor *)self)->keep);
     release(self);
 }
 
-static PyObject *anchor_close(PyObject *self, PyObject *ignored) {
+static PyObject *anchor_close(PyObject *self, PyObject *ignored)
+{
     (void)ignored;
     Anchor *anchor = (Anchor *)self;
     atomic_store_explicit(&anchor->closed, 1, memory_order_seq_cst);
@@ -158,7 +166,8 @@ static PyObject *anchor_close(PyObject *self, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
-static PyObject *anchor_closed(PyObject *self, void *closure) {
+static PyObject *anchor_closed(PyObject *self, void *closure)
+{
     (void)closure;
     return PyBool_FromLong(is_closed((Anchor *)self));
 }
@@ -182,7 +191,8 @@ static PyType_Slot anchor_slots[] = {
 static PyType_Spec anchor_spec = {"corestate._hot.Anchor", sizeof(Anchor), 0, Py_TPFLAGS_DEFAULT, anchor_slots};
 
 /* The anchor among a constructor's arguments, or null with TypeError. Borrowed. */
-static Anchor *anchor_argument(PyObject *candidate) {
+static Anchor *anchor_argument(PyObject *candidate)
+{
     PyObject *module = PyImport_ImportModule("corestate._hot");
     if (module == NULL) {
         return NULL;

@@ -7,32 +7,31 @@
 #include "_hot_anchor.h"
 
 typedef struct {
-    PyObject_HEAD
-    Anchor *anchor;
+    PyObject_HEAD Anchor *anchor;
     PyObject *states; /* a tuple a state: what its values read as */
     const _Atomic uint64_t *cells[CS_ENGINE_FIELDS];
 } Engine;
 
-static uint32_t index_of(void *closure) {
-    return (uint32_t)(uintptr_t)closure;
-}
+static uint32_t index_of(void *closure) { return (uint32_t)(uintptr_t)closure; }
 
-static PyObject *engine_fail(int code, const char *field, uint32_t kind, PyObject *found) {
+static PyObject *engine_fail(int code, const char *field, uint32_t kind, PyObject *found)
+{
     char what[80];
     PyOS_snprintf(what, sizeof what, "engine.%s", field);
     return fail(code, what, kind, found);
 }
 
-static PyObject *engine_get_u64(PyObject *self, void *closure) {
+static PyObject *engine_get_u64(PyObject *self, void *closure)
+{
     Engine *engine = (Engine *)self;
     if (is_closed(engine->anchor)) {
         return engine_fail(CS_E_CLOSED, cs_engine_field_name(index_of(closure)), CS_TYPE_NONE, NULL);
     }
-    return PyLong_FromUnsignedLongLong(
-        atomic_load_explicit(engine->cells[(uintptr_t)closure], memory_order_acquire));
+    return PyLong_FromUnsignedLongLong(atomic_load_explicit(engine->cells[(uintptr_t)closure], memory_order_acquire));
 }
 
-static PyObject *engine_get_f64(PyObject *self, void *closure) {
+static PyObject *engine_get_f64(PyObject *self, void *closure)
+{
     Engine *engine = (Engine *)self;
     if (is_closed(engine->anchor)) {
         return engine_fail(CS_E_CLOSED, cs_engine_field_name(index_of(closure)), CS_TYPE_NONE, NULL);
@@ -41,7 +40,8 @@ static PyObject *engine_get_f64(PyObject *self, void *closure) {
         f64_of_bits(atomic_load_explicit(engine->cells[(uintptr_t)closure], memory_order_acquire)));
 }
 
-static PyObject *engine_get_bool(PyObject *self, void *closure) {
+static PyObject *engine_get_bool(PyObject *self, void *closure)
+{
     Engine *engine = (Engine *)self;
     if (is_closed(engine->anchor)) {
         return engine_fail(CS_E_CLOSED, cs_engine_field_name(index_of(closure)), CS_TYPE_NONE, NULL);
@@ -49,12 +49,15 @@ static PyObject *engine_get_bool(PyObject *self, void *closure) {
     return PyBool_FromLong(atomic_load_explicit(engine->cells[(uintptr_t)closure], memory_order_acquire) != 0);
 }
 
-static int cannot_delete(const char *field) {
-    PyErr_Format(PyExc_AttributeError, "engine.%s: expected a value, found del; a field can be set, not deleted", field);
+static int cannot_delete(const char *field)
+{
+    PyErr_Format(PyExc_AttributeError, "engine.%s: expected a value, found del; a field can be set, not deleted",
+                 field);
     return -1;
 }
 
-static int engine_set_u64(PyObject *self, PyObject *value, void *closure) {
+static int engine_set_u64(PyObject *self, PyObject *value, void *closure)
+{
     Engine *engine = (Engine *)self;
     uint32_t field = index_of(closure);
     if (value == NULL) {
@@ -76,7 +79,8 @@ static int engine_set_u64(PyObject *self, PyObject *value, void *closure) {
     return 0;
 }
 
-static int engine_set_f64(PyObject *self, PyObject *value, void *closure) {
+static int engine_set_f64(PyObject *self, PyObject *value, void *closure)
+{
     Engine *engine = (Engine *)self;
     uint32_t field = index_of(closure);
     if (value == NULL) {
@@ -98,7 +102,8 @@ static int engine_set_f64(PyObject *self, PyObject *value, void *closure) {
     return 0;
 }
 
-static PyObject *engine_get_state(PyObject *self, void *closure) {
+static PyObject *engine_get_state(PyObject *self, void *closure)
+{
     Engine *engine = (Engine *)self;
     if (is_closed(engine->anchor)) {
         return engine_fail(CS_E_CLOSED, cs_engine_state_name(index_of(closure)), CS_TYPE_NONE, NULL);
@@ -111,7 +116,8 @@ static PyObject *engine_get_state(PyObject *self, void *closure) {
 }
 
 /* The subclass sets states, through cffi: that may block behind another writer of the same state. */
-static int engine_set_state(PyObject *self, PyObject *value, void *closure) {
+static int engine_set_state(PyObject *self, PyObject *value, void *closure)
+{
     if (value == NULL) {
         return cannot_delete(cs_engine_state_name(index_of(closure)));
     }
@@ -120,7 +126,8 @@ static int engine_set_state(PyObject *self, PyObject *value, void *closure) {
     return done == NULL ? -1 : 0;
 }
 
-static PyObject *engine_add(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+static PyObject *engine_add(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
     Engine *engine = (Engine *)self;
     if (count < 1 || count > 2) {
         PyErr_Format(PyExc_TypeError, "engine.add: expected a field's name and how much, found %zd arguments", count);
@@ -154,7 +161,8 @@ static PyObject *engine_add(PyObject *self, PyObject *const *args, Py_ssize_t co
     return fail(CS_E_INVALID, "engine.add", CS_TYPE_NONE, args[0]);
 }
 
-static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
     PyObject *candidate;
     PyObject *states;
     static char *names[] = {"anchor", "states", NULL};
@@ -191,7 +199,8 @@ static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     return (PyObject *)self;
 }
 
-static void engine_dealloc(PyObject *self) {
+static void engine_dealloc(PyObject *self)
+{
     Py_CLEAR(((Engine *)self)->anchor);
     Py_CLEAR(((Engine *)self)->states);
     release(self);
@@ -200,7 +209,8 @@ static void engine_dealloc(PyObject *self) {
 /* One property a field and state, under the names the core gives them; filled when the module is made. */
 static PyGetSetDef engine_getset[CS_ENGINE_FIELDS + CS_STATES + 1];
 
-static void fill_engine_getset(void) {
+static void fill_engine_getset(void)
+{
     PyGetSetDef *next = engine_getset;
     for (uint32_t field = 0; field < CS_ENGINE_FIELDS; field++) {
         uint32_t kind = cs_engine_field_type(field);
@@ -210,7 +220,7 @@ static void fill_engine_getset(void) {
         next->name = cs_engine_field_name(field);
         next->closure = (void *)(uintptr_t)field;
         next->get = kind == CS_TYPE_U64 ? engine_get_u64 : kind == CS_TYPE_BOOL ? engine_get_bool : engine_get_f64;
-        next->set = field >= CS_ENGINE_CELLS                       ? NULL
+        next->set = field >= CS_ENGINE_CELLS                      ? NULL
                     : kind == CS_TYPE_U64 || kind == CS_TYPE_BOOL ? engine_set_u64
                                                                   : engine_set_f64;
         next->doc = kind == CS_TYPE_U64       ? "64 bits, unsigned. One load."

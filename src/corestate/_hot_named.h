@@ -8,14 +8,14 @@
 
 /* A counter or a gauge. */
 typedef struct {
-    PyObject_HEAD
-    Anchor *anchor;
+    PyObject_HEAD Anchor *anchor;
     const _Atomic uint32_t *generation;
     const _Atomic uint64_t *value;
     cs_handle handle;
 } Named;
 
-static PyObject *named_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, uint32_t table) {
+static PyObject *named_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, uint32_t table)
+{
     PyObject *candidate;
     unsigned long long handle;
     static char *names[] = {"anchor", "handle", NULL};
@@ -43,18 +43,21 @@ static PyObject *named_new(PyTypeObject *type, PyObject *args, PyObject *kwargs,
     return (PyObject *)self;
 }
 
-static void named_dealloc(PyObject *self) {
+static void named_dealloc(PyObject *self)
+{
     Py_CLEAR(((Named *)self)->anchor);
     release(self);
 }
 
-static PyObject *named_handle(PyObject *self, void *closure) {
+static PyObject *named_handle(PyObject *self, void *closure)
+{
     (void)closure;
     return PyLong_FromUnsignedLongLong(((Named *)self)->handle);
 }
 
 /* The bits of the value, believed only while the slot is still ours afterwards. */
-static int named_load(const Named *self, uint64_t *bits) {
+static int named_load(const Named *self, uint64_t *bits)
+{
     if (is_closed(self->anchor)) {
         return CS_E_CLOSED;
     }
@@ -63,7 +66,8 @@ static int named_load(const Named *self, uint64_t *bits) {
     return generation == (uint32_t)(self->handle >> 32) ? CS_OK : CS_E_STALE;
 }
 
-static int arguments(const char *what, Py_ssize_t count, Py_ssize_t least, Py_ssize_t most) {
+static int arguments(const char *what, Py_ssize_t count, Py_ssize_t least, Py_ssize_t most)
+{
     if (count >= least && count <= most) {
         return 1;
     }
@@ -71,18 +75,21 @@ static int arguments(const char *what, Py_ssize_t count, Py_ssize_t least, Py_ss
     return 0;
 }
 
-static PyObject *counter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+static PyObject *counter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
     return named_new(type, args, kwargs, CS_SECTION_COUNTERS);
 }
 
-static PyObject *counter_value(PyObject *self, void *closure) {
+static PyObject *counter_value(PyObject *self, void *closure)
+{
     (void)closure;
     uint64_t bits;
     int code = named_load((Named *)self, &bits);
     return code == CS_OK ? PyLong_FromUnsignedLongLong(bits) : fail(code, "counter.value", CS_TYPE_NONE, NULL);
 }
 
-static PyObject *counter_add(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+static PyObject *counter_add(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
     Named *counter = (Named *)self;
     if (!arguments("counter.add", count, 0, 1)) {
         return NULL;
@@ -99,7 +106,8 @@ static PyObject *counter_add(PyObject *self, PyObject *const *args, Py_ssize_t c
     return PyLong_FromUnsignedLongLong(value);
 }
 
-static PyObject *counter_set(PyObject *self, PyObject *value) {
+static PyObject *counter_set(PyObject *self, PyObject *value)
+{
     Named *counter = (Named *)self;
     uint64_t number;
     int code = is_closed(counter->anchor) ? CS_E_CLOSED : to_u64(value, &number);
@@ -112,7 +120,8 @@ static PyObject *counter_set(PyObject *self, PyObject *value) {
     Py_RETURN_NONE;
 }
 
-static PyObject *counter_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+static PyObject *counter_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
     Named *counter = (Named *)self;
     if (!arguments("counter.compare_exchange", count, 2, 2)) {
         return NULL;
@@ -157,18 +166,21 @@ static PyType_Slot counter_slots[] = {
 static PyType_Spec counter_spec = {"corestate._hot.HotCounter", sizeof(Named), 0,
                                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, counter_slots};
 
-static PyObject *gauge_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+static PyObject *gauge_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
     return named_new(type, args, kwargs, CS_SECTION_GAUGES);
 }
 
-static PyObject *gauge_value(PyObject *self, void *closure) {
+static PyObject *gauge_value(PyObject *self, void *closure)
+{
     (void)closure;
     uint64_t bits;
     int code = named_load((Named *)self, &bits);
     return code == CS_OK ? PyFloat_FromDouble(f64_of_bits(bits)) : fail(code, "gauge.value", CS_TYPE_NONE, NULL);
 }
 
-static PyObject *gauge_add(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+static PyObject *gauge_add(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
     Named *gauge = (Named *)self;
     if (!arguments("gauge.add", count, 0, 1)) {
         return NULL;
@@ -184,7 +196,8 @@ static PyObject *gauge_add(PyObject *self, PyObject *const *args, Py_ssize_t cou
     return PyFloat_FromDouble(value);
 }
 
-static PyObject *gauge_set(PyObject *self, PyObject *value) {
+static PyObject *gauge_set(PyObject *self, PyObject *value)
+{
     Named *gauge = (Named *)self;
     double number;
     int code = is_closed(gauge->anchor) ? CS_E_CLOSED : to_f64(value, &number);
@@ -197,7 +210,8 @@ static PyObject *gauge_set(PyObject *self, PyObject *value) {
     Py_RETURN_NONE;
 }
 
-static PyObject *gauge_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+static PyObject *gauge_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
     Named *gauge = (Named *)self;
     if (!arguments("gauge.compare_exchange", count, 2, 2)) {
         return NULL;
@@ -238,7 +252,7 @@ static PyType_Slot gauge_slots[] = {
     {Py_tp_doc, "A named gauge: a float, atomic."},
     {0, NULL},
 };
-static PyType_Spec gauge_spec = {"corestate._hot.HotGauge", sizeof(Named), 0,
-                                 Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, gauge_slots};
+static PyType_Spec gauge_spec = {"corestate._hot.HotGauge", sizeof(Named), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                                 gauge_slots};
 
 #endif
