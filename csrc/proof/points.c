@@ -23,13 +23,14 @@
 
 static bool counting;
 static uint64_t steps, last_step;
+static int last_signal = SIGKILL;
 
 /* Called by the core before each store. */
 void cs_crash_point(void);
 void cs_crash_point(void)
 {
     if (counting && ++steps == last_step)
-        (void)kill(getpid(), SIGKILL);
+        (void)kill(getpid(), last_signal);
 }
 
 static void count_to(uint64_t last)
@@ -47,8 +48,17 @@ static uint64_t counted(void)
 
 /* -- one trial ------------------------------------------------------------------------------ */
 
-enum mode { BY_SWEEP, BY_USE, LATE, BY_ONE_WHO_DIES, MODES };
-static const char *const mode_names[MODES] = {"swept", "used", "swept late", "swept by one who dies"};
+/*
+ * What follows the writer's death. Of the last two the writer is stopped there and not killed: while the ring turns
+ * over he is passed over, and then he goes on, or is killed after all.
+ */
+enum mode { BY_SWEEP, BY_USE, LATE, STOPPED_AND_CONTINUED, STOPPED_AND_KILLED, BY_ONE_WHO_DIES, MODES };
+static const char *const mode_names[MODES] = {"swept",
+                                              "used",
+                                              "swept late",
+                                              "stopped and continued",
+                                              "stopped and killed",
+                                              "swept by one who dies"};
 
 static rig region_file;
 static stage *shared;
@@ -63,40 +73,39 @@ static uint64_t now(void)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-/*
- * In a child: attach, and die at store `point` of the operation; true when it gets through alive. With `before`,
- * another one dies at that point of what comes before it, once the child is there.
- */
-static bool dies_of(const operation *o, int (*deed)(cs_region *, stage *), uint64_t point, uint64_t before)
+static bool dies_of(const operation *o, int (*deed)(cs_region *, stage *), uint64_t point, uint64_t before);
+
+/* The child's life: attach, and end at store `point` of the deed, or get through. */
+static void live(const operation *o, int (*deed)(cs_region *, stage *), uint64_t point, uint64_t before)
 {
+    member me;
     bool coming = strcmp(o->name, "attach") == 0;
-    (void)fflush(NULL);
-    pid_t child = fork();
-    NEED(child >= 0);
-    if (child == 0) {
-        member me;
-        rig_faults = 0;
-        rig_forget(&survivor);
-        if (coming)
-            count_to(point);
-        if (rig_join(&region_file, &me, 0) != CS_OK)
-            _exit(3);
-        if (o->prepare && deed == o->run)
-            o->prepare(&me.region, shared);
-        if (before) {
-            survivor = me; /* whose description the grandchild is to forget */
-            (void)dies_of(o, o->before, before, 0);
-        }
-        if (!coming)
-            count_to(point);
-        int result = deed(&me.region, shared);
-        (void)counted();
-        if (result < 0)
-            _exit(4);
-        if (deed == o->run)
-            shared->result = 1;
-        _exit(rig_faults ? 5 : 0);
+    rig_faults = 0;
+    rig_forget(&survivor);
+    if (coming)
+        count_to(point);
+    if (rig_join(&region_file, &me, 0) != CS_OK)
+        _exit(3);
+    if (o->prepare && deed == o->run)
+        o->prepare(&me.region, shared);
+    if (before) {
+        survivor = me; /* whose description the grandchild is to forget */
+        (void)dies_of(o, o->before, before, 0);
     }
+    if (!coming)
+        count_to(point);
+    int result = deed(&me.region, shared);
+    (void)counted();
+    if (result < 0)
+        _exit(4);
+    if (deed == o->run)
+        shared->result = 1;
+    _exit(rig_faults ? 5 : 0);
+}
+
+/* True when the child got through alive. */
+static bool got_through(pid_t child)
+{
     int status;
     NEED(waitpid(child, &status, 0) == child);
     if (WIFSIGNALED(status)) {
@@ -105,6 +114,20 @@ static bool dies_of(const operation *o, int (*deed)(cs_region *, stage *), uint6
     }
     EXPECT(WEXITSTATUS(status) == 0, "the writer ends with %d", WEXITSTATUS(status));
     return true;
+}
+
+/*
+ * In a child: attach, and die at store `point` of the operation; true when it gets through alive. With `before`,
+ * another one dies at that point of what comes before it, once the child is there.
+ */
+static bool dies_of(const operation *o, int (*deed)(cs_region *, stage *), uint64_t point, uint64_t before)
+{
+    (void)fflush(NULL);
+    pid_t child = fork();
+    NEED(child >= 0);
+    if (child == 0)
+        live(o, deed, point, before);
+    return got_through(child);
 }
 
 /* In a child: attach, which sweeps, and sweep; dies at store `point` of that. */
@@ -165,16 +188,13 @@ static void use(const operation *o)
 }
 
 /* The world goes on before anybody clears up: the ring turns over, and budgets are used. */
-static void grow_old(void)
+static void grow_old(uint32_t kind)
 {
-    uint32_t kind;
     cs_handle reservation;
     cs_budget_info info;
-    int result = cs_kind_open(&survivor.region, "age", CS_NUL, &kind);
-    EXPECT(result == CS_OK, "the kind gives %s", cs_strerror(result));
-    for (uint32_t i = 0; result == CS_OK && i < 3 * region_file.config.events; i++) {
+    for (uint32_t i = 0; i < 3 * region_file.config.events; i++) {
         EXPECT(cs_event_publish(&survivor.region, kind, CS_FORMAT_NONE, 0, 0, 0) == CS_OK, "publish");
-        tap_drain(&watcher, &survivor.region);
+        tap_catch_up(&watcher, &survivor.region);
     }
     if (cs_budget_get(&survivor.region, shared->other, &info) == CS_OK && info.limit == 500) {
         for (uint32_t i = 0; i < region_file.config.reservations - 2; i++)
@@ -197,22 +217,50 @@ static void ends_well(void)
     check_region(&survivor);
 }
 
+/* The writer is stopped at his point while the world goes on; true when he got through without. */
+static bool is_stopped_at(const operation *o, uint64_t point, enum mode mode, uint32_t kind)
+{
+    int status;
+    (void)fflush(NULL);
+    pid_t child = fork();
+    NEED(child >= 0);
+    if (child == 0) {
+        last_signal = SIGSTOP;
+        live(o, o->run, point, 0);
+    }
+    NEED(waitpid(child, &status, WUNTRACED) == child);
+    if (!WIFSTOPPED(status)) {
+        EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the writer ends with %#x", (unsigned)status);
+        return true;
+    }
+    grow_old(kind);
+    NEED(kill(child, mode == STOPPED_AND_KILLED ? SIGKILL : SIGCONT) == 0);
+    (void)got_through(child);
+    return false;
+}
+
 /* True when the writer (or, for BY_ONE_WHO_DIES, the clearer) got through. */
 static bool trial(const operation *o, uint64_t before, uint64_t point, enum mode mode, uint64_t clearer)
 {
+    uint32_t kind;
+    bool through;
     trials++;
     memset(shared, 0, sizeof *shared);
     rig_format(&region_file);
     NEED(rig_join(&region_file, &survivor, 0) == CS_OK);
+    NEED(cs_kind_open(&survivor.region, "age", CS_NUL, &kind) == CS_OK);
     if (o->setup)
         o->setup(&survivor.region, shared);
     tap_open(&watcher, &survivor.region);
-    bool through = dies_of(o, o->run, point, before);
+    if (mode == STOPPED_AND_CONTINUED || mode == STOPPED_AND_KILLED)
+        through = is_stopped_at(o, point, mode, kind);
+    else
+        through = dies_of(o, o->run, point, before);
     enum seen seen = look_from_outside(o);
     if (mode == BY_USE)
         use(o);
     if (mode == LATE)
-        grow_old();
+        grow_old(kind);
     if (mode == BY_ONE_WHO_DIES)
         through = clearer_dies_at(clearer);
     clear_up();
@@ -224,7 +272,7 @@ static bool trial(const operation *o, uint64_t before, uint64_t point, enum mode
     return through;
 }
 
-static bool told_through(const operation *o)
+static bool is_farewell(const operation *o)
 {
     return strcmp(o->name, "detach") == 0; /* a survivor that detaches is none */
 }
@@ -236,7 +284,8 @@ static uint64_t judge(const operation *o, uint64_t before)
         rig_doing("%s, point %llu%s", o->name, (unsigned long long)point, before ? " (after another death)" : "");
         bool through = false;
         for (enum mode mode = BY_SWEEP; mode < BY_ONE_WHO_DIES; mode++) {
-            if (mode == BY_USE && told_through(o))
+            bool stopping = mode == STOPPED_AND_CONTINUED || mode == STOPPED_AND_KILLED;
+            if ((mode == BY_USE && is_farewell(o)) || (stopping && before))
                 continue;
             rig_doing("%s, point %llu%s%.0llu, %s", o->name, (unsigned long long)point,
                       before ? " after a death at " : "", (unsigned long long)before, mode_names[mode]);

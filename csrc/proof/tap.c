@@ -117,6 +117,19 @@ void tap_drain(tap *t, cs_region *region)
     }
 }
 
+void tap_catch_up(tap *t, cs_region *region)
+{
+    tap_drain(t, region);
+    while (t->s.next <= cs_event_newest(region)) {
+        int result = cs_events_wait(region, &t->s, 5000000000u);
+        EXPECT(result == CS_OK, "waiting for position %llu gives %s", (unsigned long long)t->s.next,
+               cs_strerror(result));
+        if (result != CS_OK)
+            return;
+        tap_drain(t, region);
+    }
+}
+
 void tap_settle(tap *t, cs_region *region)
 {
     view *v = view_of(region);

@@ -33,6 +33,9 @@ void tap_open(tap *t, cs_region *region);
 /* Take what there is, and judge it. */
 void tap_drain(tap *t, cs_region *region);
 
+/* The same up to the newest position, waiting for producers who stand still to be passed over. */
+void tap_catch_up(tap *t, cs_region *region);
+
 /* When nobody changes anything any more: everything has been told, and the histories are the truth. */
 void tap_settle(tap *t, cs_region *region);
 
