@@ -56,6 +56,8 @@ static bool finish(const view *v, struct event *event, uint64_t word)
 /* Take the next position. Bounded, because a hostile peer could keep the words nonsensical for ever. */
 static int take_position(const view *v, uint32_t owner, uint64_t *position)
 {
+    uint64_t passed = 0;
+    uint32_t sleeps = 0;
     for (uint32_t round = 0; round < 1000000; round++) {
         uint64_t head = load64(&v->ring->head);
         struct event *event = event_at(v, head);
@@ -81,6 +83,13 @@ static int take_position(const view *v, uint32_t owner, uint64_t *position)
         (void)cas64(&v->ring->head, &expected, head + 1);
         if (passed_over) { /* and of the earlier lap, which nobody will commit now */
             (void)add64(&v->ring->holes, claimed ? 2 : 1);
+            /* A whole lap of them: a ring with no more slots than producers who stand still. Going round it would make
+             * nothing but holes; they need the processor. */
+            if (++passed > v->event_mask) {
+                if (++sleeps > RING_CROWDED_SLEEPS || cs_port_sleep(RING_CROWDED_NS) == CS_E_BUSY)
+                    return CS_E_BUSY;
+                passed = 0;
+            }
         } else {
             *position = head;
             return CS_OK;

@@ -12,9 +12,12 @@
 
 #include "view.h"
 
+#define RING_CROWDED_NS 50000ull /* how long a producer lets others run when every slot is somebody's */
+#define RING_CROWDED_SLEEPS 4000u /* and how often before it gives up */
 #define RING_STALL_NS 5000000ull /* how long a reader waits for a living producer before it passes it over */
 
-/* Publish any kind. CS_OK, DETACHED, READ_ONLY, or BUSY when the ring's words make no sense. */
+/* Publish any kind. CS_OK, DETACHED, READ_ONLY, or BUSY when the ring's words make no sense or every slot is
+ * held by somebody stopped. */
 CS_INTERNAL int csi_publish(view *v, uint32_t kind, uint32_t format, const void *data, uint32_t length,
                             uint64_t *sequence);
 
