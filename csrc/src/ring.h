@@ -12,9 +12,9 @@
 
 #include "view.h"
 
-#define RING_CROWDED_NS 50000ull /* how long a producer lets others run when every slot is somebody's */
+#define RING_CROWDED_NS 50000ull  /* how long a producer lets others run when every slot is somebody's */
 #define RING_CROWDED_SLEEPS 4000u /* and how often before it gives up */
-#define RING_STALL_NS 5000000ull /* how long a reader waits for a living producer before it passes it over */
+#define RING_STALL_NS 5000000ull  /* how long a reader waits for a living producer before it passes it over */
 
 /* Publish any kind. CS_OK, DETACHED, READ_ONLY, or BUSY when the ring's words make no sense or every slot is
  * held by somebody stopped. */
