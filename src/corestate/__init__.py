@@ -40,8 +40,20 @@ from corestate.health import Health
 from corestate.locks import Lock, Locks
 from corestate.participants import Participant
 from corestate.region import Region, attach_region, create_region, open_region, unlink
+from corestate.scopes.ephemeral import EphemeralScope
+from corestate.scopes.feed import ChangeRow, Feed, Trigger
+from corestate.scopes.history import Difference, ScopeView, Version
+from corestate.scopes.hooks import Hook, Hooks, RefusedError, Subject
+from corestate.scopes.limits import LimitExceededError, Limits
+from corestate.scopes.paths import ScopePath
+from corestate.scopes.rows import ConflictError
+from corestate.scopes.scope import Entry, Scope
+from corestate.scopes.space import KeyMissingError
+from corestate.scopes.transaction import Transaction
+from corestate.scopes.workflow import Workflow
 from corestate.snapshot import SnapshotInfo
 from corestate.state import StateManager
+from corestate.stores import Durability
 
 if TYPE_CHECKING:
     import os
@@ -60,27 +72,48 @@ __all__ = [
     "Areas",
     "BurstEngineState",
     "Change",
+    "ChangeRow",
+    "ConflictError",
     "ConnectomeState",
     "Counter",
     "Counters",
     "DeregisterReason",
+    "Difference",
+    "Durability",
     "Engine",
+    "Entry",
+    "EphemeralScope",
     "Event",
     "Events",
+    "Feed",
     "Gauge",
     "Gauges",
     "GenomeState",
     "Health",
+    "Hook",
+    "Hooks",
+    "KeyMissingError",
+    "LimitExceededError",
+    "Limits",
     "Lock",
     "Locks",
     "Participant",
+    "RefusedError",
     "Region",
     "RegionConfig",
+    "Scope",
+    "ScopePath",
+    "ScopeView",
     "ServiceState",
     "SnapshotInfo",
     "StateManager",
+    "Subject",
     "Subscription",
+    "Transaction",
+    "Trigger",
     "Verdict",
+    "Version",
+    "Workflow",
     "attach",
     "create",
     "open",
@@ -96,6 +129,8 @@ def open(  # noqa: A001 - corestate.open reads as what it is
     create: bool = True,
     mode: Mode = "rw",
     config: RegionConfig | None = None,
+    store: str | os.PathLike[str] | None = None,
+    durability: Durability | str = "normal",
 ) -> StateManager:
     """Attach to the region at an address, making it if there is none.
 
@@ -107,33 +142,48 @@ def open(  # noqa: A001 - corestate.open reads as what it is
         create: make the region if there is none; with mode ``"r"`` nothing is ever made.
         mode: ``"rw"``, or ``"r"``: mapped read-only, takes no participant slot; can read, subscribe and watch.
         config: sizes for a new region; an existing one must have the same. None: the defaults, or what is there.
+        store: file of the durable part; None: beside the region's file (``PATH.db``), in memory for ``heap:``. It is
+            opened on first use.
+        durability: what a commit survives: ``"full"``, ``"normal"`` or ``"batched"``; see ``Durability``.
 
     Raises:
         AddressError, RegionNotFoundError, RegionPermissionError, NetworkFileSystemError, StorageError (no space),
         ConfigMismatchError, FormatError (its subclasses say what is wrong with the bytes), ParticipantsFullError,
         BusyError (its maker, alive, has been at it for a minute), UnsupportedError.
     """
-    return StateManager(open_region(address, create=create, mode=mode, config=config))
+    region = open_region(address, create=create, mode=mode, config=config)
+    return StateManager(region, store=store, durability=durability)
 
 
-def create(address: str | os.PathLike[str] | Address, config: RegionConfig | None = None) -> StateManager:
-    """Make a region where there is none.
+def create(
+    address: str | os.PathLike[str] | Address,
+    config: RegionConfig | None = None,
+    *,
+    store: str | os.PathLike[str] | None = None,
+    durability: Durability | str = "normal",
+) -> StateManager:
+    """Make a region where there is none. See ``open`` for the arguments.
 
     Raises:
         RegionExistsError: something is there already. Else as ``open``.
     """
-    return StateManager(create_region(address, config))
+    return StateManager(create_region(address, config), store=store, durability=durability)
 
 
 def attach(
-    address: str | os.PathLike[str] | Address, mode: Mode = "rw", config: RegionConfig | None = None
+    address: str | os.PathLike[str] | Address,
+    mode: Mode = "rw",
+    config: RegionConfig | None = None,
+    *,
+    store: str | os.PathLike[str] | None = None,
+    durability: Durability | str = "normal",
 ) -> StateManager:
-    """Attach to a region that exists.
+    """Attach to a region that exists. See ``open`` for the arguments.
 
     Raises:
         RegionNotFoundError: nothing is there. Else as ``open``.
     """
-    return StateManager(attach_region(address, mode, config))
+    return StateManager(attach_region(address, mode, config), store=store, durability=durability)
 
 
 def restore(

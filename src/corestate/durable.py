@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from corestate._binding import ffi, lib
 from corestate.errors import DeadlockError, InvalidError, StoreError
 from corestate.scopes.hot import Hot
-from corestate.stores import Durability, SQLiteStore, Store
+from corestate.stores import Durability, Store
 
 if TYPE_CHECKING:
     import os
@@ -72,6 +72,11 @@ class Durable:
         self._hot: Hot | None = None
 
     @property
+    def writable(self) -> bool:
+        """Whether the region was opened for writing; the store follows it."""
+        return self._region.writable
+
+    @property
     def path(self) -> Path | None:
         """Of the store's file; None: in memory."""
         return store_path(str(self._region.address), self._given)
@@ -87,6 +92,8 @@ class Durable:
         if store is None:
             with self._guard:
                 if self._store is None:
+                    from corestate.stores.sqlite import SQLiteStore  # not every platform has it
+
                     writable = self._region.writable
                     turn = self._turn if writable and self._region.config.locks else None
                     self._store = SQLiteStore(self.path, durability=self.durability, create=writable, turn=turn)

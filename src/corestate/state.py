@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeVar, cast, overload
 
 from corestate import health, snapshot
 from corestate.agents import Agents
 from corestate.areas import Areas
 from corestate.counters import Counters, Gauges
+from corestate.durable import Durable
 from corestate.engine import Engine
 from corestate.events import Events
 from corestate.locks import Locks
 from corestate.participants import Participant, participants
+from corestate.scopes import history as histories
+from corestate.scopes.ephemeral import EphemeralScope
+from corestate.scopes.feed import ChangeRow, Feed, Trigger
+from corestate.scopes.paths import ScopePath
+from corestate.scopes.scope import Scope
+from corestate.scopes.space import Space, retrying
+from corestate.scopes.transaction import Transaction
+from corestate.scopes.workflow import Workflow
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -22,9 +32,14 @@ if TYPE_CHECKING:
     from corestate.config import RegionConfig
     from corestate.health import Health
     from corestate.region import Mode, Region
+    from corestate.scopes.hooks import Hooks
+    from corestate.scopes.limits import Limits
     from corestate.snapshot import SnapshotInfo
+    from corestate.stores import Durability
 
 __all__ = ["StateManager"]
+
+T = TypeVar("T")
 
 
 class StateManager:
@@ -48,10 +63,18 @@ class StateManager:
     """The agent registry."""
     events: Events
     """The event log."""
+    durable: Durable
+    """The store of what outlives the moment, opened on first use."""
     region: Region
     """Where the bytes live, and this process's attachment to them."""
 
-    def __init__(self, region: Region) -> None:
+    def __init__(
+        self,
+        region: Region,
+        *,
+        store: str | os.PathLike[str] | None = None,
+        durability: Durability | str = "normal",
+    ) -> None:
         self.region = region
         self.engine = Engine(region)
         self.counters = Counters(region)
@@ -60,6 +83,8 @@ class StateManager:
         self.locks = Locks(region)
         self.agents = Agents(region)
         self.events = Events(region)
+        self.durable = Durable(region, self.locks, store, durability)
+        self._space = Space(self.durable, self.events)
 
     @property
     def address(self) -> str:
@@ -109,12 +134,108 @@ class StateManager:
         """
         return snapshot.write(self.region, path)
 
+    # -- scoped state --------------------------------------------------------------------------
+
+    @overload
+    def scope(
+        self, kind: str, name: str | None = None, *, ephemeral: Literal[False] = False, limits: Limits | None = None
+    ) -> Scope: ...
+
+    @overload
+    def scope(self, kind: str, name: str | None = None, *, ephemeral: Literal[True]) -> EphemeralScope: ...
+
+    def scope(
+        self, kind: str, name: str | None = None, *, ephemeral: bool = False, limits: Limits | None = None
+    ) -> Scope | EphemeralScope:
+        """A namespace of keys, a mapping; making one costs nothing until it is used.
+
+        Args:
+            kind: ``"global"`` (which has no name), ``"user"``, ``"session"``, ``"agent"``, ``"tool"``, ``"workflow"``,
+                ``"task"``, ``"hook"`` or ``"custom"``. A step is ``state.workflow(name).step(name)``.
+            name: any text of 1 to 256 bytes of UTF-8; no two scopes collide whatever it contains.
+            ephemeral: in the region alone: nothing of it is in the store, and none of it outlives a reboot.
+            limits: what the scope may grow to.
+
+        Raises:
+            InvalidError, WrongTypeError, UnsupportedError (ephemeral, in a region without room for values).
+        """
+        path = ScopePath.of(kind, name)
+        return EphemeralScope(self._space, path) if ephemeral else Scope(self._space, path, limits)
+
+    def workflow(self, name: str, *, limits: Limits | None = None) -> Workflow:
+        """The scope of a workflow, with its steps: ``state.workflow("train").step("load")``."""
+        return Workflow(self._space, ScopePath.of("workflow", name), limits)
+
+    def transaction(self) -> Transaction:
+        """Read and write many keys of many scopes as one step; see ``Transaction``.
+
+        For example::
+
+            with state.transaction() as tx:
+                users = tx(state.scope("user", "ann"))
+                users["credit"] = users["credit"] - 5
+        """
+        return Transaction(self._space)
+
+    def transact(self, call: Callable[[Transaction], T], *, attempts: int = 20) -> T:
+        """Run ``call(transaction)`` and commit, again from the start while others interfere; returns what it returns.
+
+        Raises:
+            ConflictError: interfered with ``attempts`` times.
+        """
+
+        def attempt() -> T:
+            with self.transaction() as transaction:
+                return call(transaction)
+
+        return cast("T", retrying(attempts, attempt))
+
+    @property
+    def hooks(self) -> Hooks:
+        """Functions called before and after what this process does to scoped values."""
+        return self._space.hooks
+
+    def changes(self, since: int | None = None) -> Feed:
+        """Every committed change of scoped values in order, as an iterator and async iterator.
+
+        Args:
+            since: after the change of this sequence; 0: from the first; None: from now on.
+        """
+        return Feed(self._space, self.events, since)
+
+    def trigger(
+        self,
+        call: Callable[[ChangeRow], object],
+        *,
+        keys: str = "*",
+        scope: Scope | None = None,
+        since: int | None = None,
+    ) -> Trigger:
+        """Call a function, in a thread of this process, for each change whoever makes it.
+
+        Args:
+            call: given the change. An exception is logged, and the next change comes.
+            keys: a pattern of keys, with ``*`` and ``?``.
+            scope: only in this scope; None: in all.
+            since: as in ``changes``.
+        """
+        return Trigger(self.changes(since), call, keys, scope.path if scope is not None else None)
+
+    def retain(self, *, age: float | None = None, versions: int | None = None) -> int:
+        """Forget versions older than ``age`` seconds, and all but the newest ``versions`` of a key; says how many."""
+        return histories.retain(self._space, age=age, versions=versions)
+
+    def sweep_expired(self) -> int:
+        """Take expired values out of the store, each with its change; returns how many. Writers do it now and then."""
+        return self._space.sweep()
+
     def close(self) -> None:
         """Let go of the region. Idempotent, does not block, safe while other threads use it.
 
         Threads waiting in it get ClosedError, and so does every later call; the memory is unmapped at the last
         reference. Locks this process still holds count as a dead holder's. The region itself stays.
         """
+        self.durable.close()
         self.region.close()
 
     def __enter__(self) -> Self:

@@ -57,6 +57,12 @@ class ScopePath:
             )
         return ScopePath((*self.parts, ("step", _checked("step", name))))
 
+    def sibling(self, name: str) -> ScopePath:
+        """The path of the same kind with another name."""
+        if self.kind == "global":
+            return ScopePath.of("custom", name)
+        return ScopePath((*self.parts[:-1], (self.kind, _checked(self.kind, name))))
+
     @property
     def kind(self) -> str:
         """``"global"`` to ``"custom"``, or ``"step"``."""

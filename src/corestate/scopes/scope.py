@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from corestate.errors import InvalidError, RangeError, WrongTypeError
+from corestate.scopes import history as histories
 from corestate.scopes.encoding import decode, encode
 from corestate.scopes.hot import MISS
 from corestate.scopes.limits import Limits, checked_key
@@ -16,6 +17,9 @@ from corestate.scopes.rows import ConflictError, Write, alive, current, scope_id
 from corestate.scopes.space import Batch, KeyMissingError, add_to
 
 if TYPE_CHECKING:
+    import datetime as dt
+
+    from corestate.scopes.history import Difference, ScopeView, Version
     from corestate.scopes.paths import ScopePath
     from corestate.scopes.space import Space
     from corestate.stores import Rows
@@ -283,6 +287,47 @@ class Scope(MutableMapping[str, Any]):
         if entries:
             batch.commit()
         return len(entries)
+
+    # -- history -------------------------------------------------------------------------------
+
+    def history(self, key: str) -> list[Version]:
+        """Every version of a key that is kept, oldest first, deletions among them."""
+        return histories.history(self._space, self.path, key)
+
+    def at(self, time: dt.datetime | float | None = None, *, change: int | None = None) -> ScopeView:
+        """The scope as it was: a read-only mapping.
+
+        Args:
+            time: a datetime with a time zone, or seconds since the epoch.
+            change: instead of a time, the sequence of a change (see ``state.changes``): as it was just after it.
+
+        Raises:
+            InvalidError: both or neither, or a datetime without a time zone. WrongTypeError.
+        """
+        return histories.at(self._space, self.path, time, change)
+
+    def diff(self, before: Mapping[str, Any], after: Mapping[str, Any] | None = None) -> Difference:
+        """What changed from ``before`` (a view of ``at``, another scope) to ``after``; None: to now. O(keys)."""
+        return histories.diff(before, self if after is None else after)
+
+    def revert(self, key: str, version: int) -> int:
+        """Set a key to what it was at a version, as a new version; returns that.
+
+        Raises:
+            NotFoundError: no such version is kept. Else as ``set``.
+        """
+        return histories.revert(self, key, version)
+
+    def fork(self, name: str, *, at: ScopeView | None = None) -> Scope:
+        """A new scope of the same kind with this one's values, as they are, or as a view of ``at`` has them.
+
+        Raises:
+            InvalidError: that scope has keys already.
+        """
+        target = Scope(self._space, self.path.sibling(name), self.limits)
+        view = at if at is not None else self.at(time.time())
+        histories.fork(self.path, view, view.change, target)
+        return target
 
     def _replace(self, values: Mapping[str, Any], path: ScopePath, limits: Limits, remove: list[str]) -> None:
         batch = Batch(self._space)

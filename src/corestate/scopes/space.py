@@ -90,6 +90,8 @@ class Space:
         self._writes = 0
         self._sweeping = threading.Lock()
         self.hooks = Hooks()
+        self.timelines: list[Callable[[str], list[Any]]] = []
+        """What other parts of the durable floor add to a workflow's timeline: given its name, their moments."""
 
     @property
     def store(self) -> Store:
@@ -100,6 +102,11 @@ class Space:
     def hot(self) -> Hot:
         """What is quick to reach."""
         return self._durable.hot
+
+    @property
+    def writable(self) -> bool:
+        """Whether this process may change anything."""
+        return self._durable.writable
 
     @property
     def ephemeral(self) -> Hot:

@@ -3,6 +3,5 @@
 from __future__ import annotations
 
 from corestate.stores.base import Durability, Rows, Store
-from corestate.stores.sqlite import SQLiteStore
 
-__all__ = ["Durability", "Rows", "SQLiteStore", "Store"]
+__all__ = ["Durability", "Rows", "Store"]

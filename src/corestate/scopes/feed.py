@@ -1,0 +1,176 @@
+"""The change feed: every committed change in order, resumable from a sequence, and triggers that act on it."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from corestate.errors import ClosedError, InvalidError
+from corestate.scopes.encoding import decode
+from corestate.scopes.paths import ScopePath
+from corestate.scopes.space import CHANGED
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from corestate.events import Events
+    from corestate.scopes.space import Space
+
+__all__ = ["ChangeRow", "Feed", "Trigger"]
+
+_AT_ONCE = 500
+_LOOK_SECONDS = 1.0
+"""How long a feed waits for an event before it looks by itself: a writer may die between its commit and its event."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    """One committed change."""
+
+    sequence: int
+    """Its place in the order of all commits; resume with ``state.changes(since=sequence)``."""
+    time_ns: int
+    operation: str
+    scope: ScopePath
+    key: str
+    version: int
+    value: Any
+    """What the key became; None for a deletion, and where retention has forgotten it."""
+
+
+class Feed:
+    """Changes after a sequence, for ever: an iterator, and an async iterator. Use it by one thread.
+
+    A slow reader blocks nobody: the changes are in the store. The memory it takes is bounded.
+    """
+
+    def __init__(self, space: Space, events: Events, since: int | None) -> None:
+        self._space = space
+        self._events = events.subscribe([CHANGED])
+        if since is None:
+            row = space.store.one("SELECT max(sequence) FROM changes")
+            since = int(row[0] or 0) if row else 0
+        if type(since) is not int or since < 0:
+            raise InvalidError.because(
+                "since", expected="the sequence of a change, 0 or more", found=f"{since!r:.60}", advice="see ChangeRow"
+            )
+        self.last = since
+        """The sequence of the last change given out."""
+        self._rows: list[ChangeRow] = []
+
+    def _fetch(self) -> bool:
+        if not self._rows:
+            with self._space.store.read() as rows:
+                found = rows.all(
+                    "SELECT c.sequence, c.time_ns, c.operation, s.path, c.key, c.version, v.tag, v.value "
+                    "FROM changes c JOIN scopes s ON s.id = c.scope "
+                    "LEFT JOIN versions v ON v.scope = c.scope AND v.key = c.key AND v.version = c.version "
+                    "WHERE c.sequence > ? ORDER BY c.sequence LIMIT ?",
+                    self.last,
+                    _AT_ONCE,
+                )
+            self._rows = [
+                ChangeRow(
+                    n, when, op, ScopePath.from_bytes(path), key, version, None if raw is None else decode(tag, raw)
+                )
+                for n, when, op, path, key, version, tag, raw in reversed(found)
+            ]
+        return bool(self._rows)
+
+    def get(self, timeout: float | None = None) -> ChangeRow | None:
+        """The next change; None when none came in time. Sleeps in the kernel."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._fetch():
+            left = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, deadline - time.monotonic())
+            if left <= 0:
+                return None
+            self._events.get(timeout=left)
+        change = self._rows.pop()
+        self.last = change.sequence
+        return change
+
+    def drain(self) -> list[ChangeRow]:
+        """Every change there is now; does not wait."""
+        found: list[ChangeRow] = []
+        while (change := self.get(timeout=0)) is not None:
+            found.append(change)
+        return found
+
+    def __iter__(self) -> Iterator[ChangeRow]:
+        while (change := self.get()) is not None:
+            yield change
+
+    async def __aiter__(self) -> AsyncIterator[ChangeRow]:
+        loop = asyncio.get_running_loop()
+        while True:
+            change = await loop.run_in_executor(None, self.get, _LOOK_SECONDS)
+            if change is not None:
+                yield change
+
+    def close(self) -> None:
+        """Let go of the subscription."""
+        self._events.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Trigger:
+    """Calls a function for each change whose key matches, whoever made it, in a thread of this process."""
+
+    def __init__(self, feed: Feed, call: Callable[[ChangeRow], object], keys: str, scope: ScopePath | None) -> None:
+        self._feed = feed
+        self._call = call
+        self._keys = keys
+        self._scope = scope
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="corestate-trigger", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self._ended.is_set():
+                change = self._feed.get(timeout=_LOOK_SECONDS / 5)
+                if change is not None and self._wants(change):
+                    self._fire(change)
+        except ClosedError:
+            return
+        finally:
+            self._feed.close()
+
+    def _wants(self, change: ChangeRow) -> bool:
+        return (self._scope is None or self._scope == change.scope) and fnmatch.fnmatchcase(change.key, self._keys)
+
+    def _fire(self, change: ChangeRow) -> None:
+        try:
+            self._call(change)
+        except Exception:  # noqa: BLE001 - whatever it is, the next change is another matter
+            _log.exception("a trigger failed for change %d of key %r", change.sequence, change.key)
+
+    def close(self, timeout: float | None = None) -> None:
+        """No more calls; waits for the one in progress."""
+        self._ended.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

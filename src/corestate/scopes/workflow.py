@@ -1,0 +1,77 @@
+"""A workflow's scope, its steps, and what happened in all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from corestate.scopes.encoding import decode
+from corestate.scopes.paths import ScopePath
+from corestate.scopes.scope import Scope
+
+if TYPE_CHECKING:
+    from corestate.scopes.limits import Limits
+    from corestate.scopes.space import Space
+
+__all__ = ["Moment", "Workflow"]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One line of a timeline."""
+
+    time_ns: int
+    source: str
+    """``"state"``, ``"task"`` or ``"audit"``."""
+    what: str
+    """The operation, the task's status, the audit's event type."""
+    where: str
+    """The scope, task or agent concerned."""
+    details: dict[str, Any]
+
+
+class Workflow(Scope):
+    """The scope of a workflow: a mapping of its own, and a scope for each step. Made by ``state.workflow``."""
+
+    def __init__(self, space: Space, path: ScopePath, limits: Limits | None = None) -> None:
+        super().__init__(space, path, limits)
+
+    def step(self, name: str, *, limits: Limits | None = None) -> Scope:
+        """The scope of a step."""
+        return Scope(self._space, self.path.step(name), limits or self.limits)
+
+    def steps(self) -> list[str]:
+        """The names of the steps that have ever been written to, in order."""
+        with self._space.store.read() as rows:
+            found = [ScopePath.from_bytes(path) for (path,) in rows.all("SELECT path FROM scopes")]
+        return sorted(path.name for path in found if path.parts[:-1] == self.path.parts)
+
+    def timeline(self) -> list[Moment]:
+        """What happened in the workflow and its steps, and to tasks and in audit rows that name it, by time."""
+        with self._space.store.read() as rows:
+            scopes = {number: ScopePath.from_bytes(path) for number, path in rows.all("SELECT id, path FROM scopes")}
+            mine = {n: path for n, path in scopes.items() if path.parts[:1] == self.path.parts}
+            moments = [
+                Moment(
+                    when,
+                    "state",
+                    operation,
+                    str(mine[scope]),
+                    {
+                        "key": key,
+                        "version": version,
+                        "change": sequence,
+                        "value": None if raw is None else decode(tag, raw),
+                    },
+                )
+                for scope in mine
+                for sequence, when, operation, key, version, tag, raw in rows.all(
+                    "SELECT c.sequence, c.time_ns, c.operation, c.key, c.version, v.tag, v.value FROM changes c "
+                    "LEFT JOIN versions v ON v.scope = c.scope AND v.key = c.key AND v.version = c.version "
+                    "WHERE c.scope = ?",
+                    scope,
+                )
+            ]
+        for source in self._space.timelines:
+            moments.extend(source(self.path.name))
+        return sorted(moments, key=lambda moment: moment.time_ns)
