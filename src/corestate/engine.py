@@ -59,8 +59,8 @@ class Engine(HotEngine):
     this process is killed in between, whoever comes next publishes it. Setting a state to what it is, is no change.
 
     Numbers are 0 to 2**64 - 1; percentages (``fatigue_index`` and the ``_util`` fields) 0.0 to 100.0; times are ns
-    since the epoch. ``version`` and ``last_modified`` are the core's own and cannot be set; ``agent_count`` is set by the
-    registry whenever an agent comes or goes.
+    since the epoch. ``version`` and ``last_modified`` are the core's own and cannot be set; ``agent_count`` is set by
+    the registry whenever an agent comes or goes.
 
     Raises:
         RangeError (negative, beyond 64 bits, a percentage outside 0 to 100), NotANumberError, InvalidError (an unknown

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pump"]
 
-_SLICE = 0.5  # seconds after which the thread looks whether anybody still waits; it ends when nobody does
+_SLICE = 0.5  # seconds for which the thread stays although nobody waits
 
 _pumps: weakref.WeakSet[Pump] = weakref.WeakSet()
 
@@ -39,7 +39,7 @@ class Pump:
         self._mutex = threading.Lock()
         self._waiting: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
         self._thread: threading.Thread | None = None
-        self._end: BaseException | None = None
+        self._needed = threading.Event()
 
     def future(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
         """A future that is done when there may be an event, or fails with ClosedError.
@@ -50,10 +50,15 @@ class Pump:
         future.add_done_callback(self._done)
         with self._mutex:
             self._waiting[future] = loop
+            self._needed.set()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="corestate events", daemon=True)
                 self._thread.start()
         return future
+
+    def nudge(self) -> None:
+        """Let everybody look again, as if there were an event."""
+        self._wake(None)
 
     def _done(self, future: asyncio.Future[None]) -> None:
         with self._mutex:
@@ -71,20 +76,28 @@ class Pump:
             lib.cs_subscribe(region.view, place, lib.CS_FOREVER)
             place.kinds, place.kind_bits = nothing, 32
             self._wake(None)  # whoever came before the line above may have missed something
-            while True:
+            while self._is_needed():
                 code = region.wait(lambda view, ns: lib.cs_events_wait(view, place, ns), _SLICE)
                 if code == lib.CS_OK:
                     lib.cs_events_drain(region.view, place, row, len(row), 1, count)
                     self._wake(None)
-                else:
-                    with self._mutex:
-                        if not self._waiting:
-                            self._thread = None
-                            return
         except ClosedError as problem:
             with self._mutex:
                 self._thread = None
             self._wake(problem)
+
+    def _is_needed(self) -> bool:
+        """Sleep while nobody waits, so that events nobody waits for cost nothing; False when that has lasted."""
+        with self._mutex:
+            if self._waiting:
+                return True
+            self._needed.clear()
+        if self._needed.wait(_SLICE):
+            return True
+        with self._mutex:
+            if not self._waiting:
+                self._thread = None
+            return bool(self._waiting)
 
     def _wake(self, problem: BaseException | None) -> None:
         with self._mutex:
