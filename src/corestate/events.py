@@ -111,6 +111,10 @@ class Events:
             raise WrongTypeError.because("events.on()", expected="a function of one event", found=f"{call!r:.100}")
         return Listener(self.subscribe(kinds, since), call)
 
+    def nudge(self) -> None:
+        """Let who awaits an event look again: at the region's end that is how they notice it."""
+        self._pump.nudge()
+
     @property
     def newest(self) -> int:
         """The sequence of the newest event, 0 before the first; one load."""

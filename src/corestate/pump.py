@@ -57,7 +57,8 @@ class Pump:
         return future
 
     def nudge(self) -> None:
-        """Let everybody look again, as if there were an event."""
+        """Let everybody look again, as if there were an event, and the thread whether it is still needed."""
+        self._needed.set()
         self._wake(None)
 
     def _done(self, future: asyncio.Future[None]) -> None:

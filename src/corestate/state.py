@@ -237,6 +237,7 @@ class StateManager:
         """
         self.durable.close()
         self.region.close()
+        self.events.nudge()
 
     def __enter__(self) -> Self:
         return self
