@@ -188,6 +188,7 @@ async def test_changes_async(state):
     async def first(feed):
         async for change in feed:
             return change
+        return None
 
     task = asyncio.create_task(first(state.changes()))
     await asyncio.sleep(0)
