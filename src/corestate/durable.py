@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from corestate._binding import ffi, lib
-from corestate.errors import DeadlockError, InvalidError, StoreError
+from corestate.errors import ClosedError, DeadlockError, InvalidError, StoreError
 from corestate.scopes.hot import Hot
 from corestate.stores import Durability, Store
 
@@ -91,6 +91,8 @@ class Durable:
         store = self._store
         if store is None:
             with self._guard:
+                if self._region.closed:
+                    raise ClosedError.because(f"store of {self._region.address}")
                 if self._store is None:
                     from corestate.stores.sqlite import SQLiteStore  # not every platform has it
 

@@ -235,8 +235,8 @@ class StateManager:
         Threads waiting in it get ClosedError, and so does every later call; the memory is unmapped at the last
         reference. Locks this process still holds count as a dead holder's. The region itself stays.
         """
-        self.durable.close()
         self.region.close()
+        self.durable.close()
         self.events.nudge()
 
     def __enter__(self) -> Self:
