@@ -8,9 +8,8 @@
 #include <string.h>
 
 static const char *const names[TABLES] = {"counters", "gauges", "areas", "agents", "locks", "kinds", "budgets"};
-static const uint32_t sections[TABLES] = {CS_SECTION_COUNTERS, CS_SECTION_GAUGES, CS_SECTION_AREAS,
-                                          CS_SECTION_AGENTS,   CS_SECTION_LOCKS,  CS_SECTION_KINDS,
-                                          CS_SECTION_BUDGETS};
+static const uint32_t sections[TABLES] = {CS_SECTION_COUNTERS, CS_SECTION_GAUGES, CS_SECTION_AREAS,  CS_SECTION_AGENTS,
+                                          CS_SECTION_LOCKS,    CS_SECTION_KINDS,  CS_SECTION_BUDGETS};
 
 static bool dead(const view *v, uint32_t owner) { return owner && !csi_alive(v, owner); }
 
@@ -65,8 +64,8 @@ static void check_table(const view *v, uint32_t table)
             EXPECT(false, "%s: slot %u has no name", names[table], index);
     }
     EXPECT(live == chained && live == load32(&t->head->count) && live + listed == fresh,
-           "%s: %u live, %u chained, count %u, %u free, fresh %u", names[table], live, chained,
-           load32(&t->head->count), listed, fresh);
+           "%s: %u live, %u chained, count %u, %u free, fresh %u", names[table], live, chained, load32(&t->head->count),
+           listed, fresh);
     free(seen);
 }
 
@@ -104,8 +103,7 @@ static void check_ring(const view *v)
 {
     uint64_t head = load64(&v->ring->head), slots = v->event_mask + 1ull;
     for (uint64_t i = 0; i < slots; i++) {
-        const struct event *event =
-            (const struct event *)(const void *)(v->events + (size_t)i * v->event_stride);
+        const struct event *event = (const struct event *)(const void *)(v->events + (size_t)i * v->event_stride);
         uint64_t word = load64(&event->word);
         uint32_t state = (uint32_t)word & 3u, owner = (uint32_t)(word >> 2) & CLAIM_OWNER;
         uint64_t taken = head > i ? (head - i - 1) / slots + 1 : 0; /* laps of this slot that lie below the head */

@@ -14,8 +14,7 @@ static const cs_details second = {"2nd", "a longer transport", "", 3, 18, 0};
 static bool is(const cs_agent_info *info, const char *bytes, const cs_details *d)
 {
     return info->capabilities_length == d->capabilities_length && info->transport_length == d->transport_length &&
-           info->metadata_length == d->metadata_length &&
-           memcmp(bytes, d->capabilities, d->capabilities_length) == 0 &&
+           info->metadata_length == d->metadata_length && memcmp(bytes, d->capabilities, d->capabilities_length) == 0 &&
            memcmp(bytes + d->capabilities_length, d->transport, d->transport_length) == 0;
 }
 
@@ -466,7 +465,7 @@ static enum seen look_put_value(const cs_region *region, stage *s)
         return SEEN_NOTHING;
     if (result == CS_OK)
         return info.version == 2 && info.length == 22 && memcmp(text, "a new and longer value", 22) == 0 ? SEEN_ALL
-                                                                                                          : SEEN_HALF;
+                                                                                                         : SEEN_HALF;
     return result == CS_E_NOT_FOUND || result == CS_E_BUSY ? SEEN_ALL : SEEN_HALF;
 }
 

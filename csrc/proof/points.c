@@ -53,12 +53,8 @@ static uint64_t counted(void)
  * over he is passed over, and then he goes on, or is killed after all.
  */
 enum mode { BY_SWEEP, BY_USE, LATE, STOPPED_AND_CONTINUED, STOPPED_AND_KILLED, BY_ONE_WHO_DIES, MODES };
-static const char *const mode_names[MODES] = {"swept",
-                                              "used",
-                                              "swept late",
-                                              "stopped and continued",
-                                              "stopped and killed",
-                                              "swept by one who dies"};
+static const char *const mode_names[MODES] = {
+    "swept", "used", "swept late", "stopped and continued", "stopped and killed", "swept by one who dies"};
 
 static rig region_file;
 static stage *shared;
@@ -343,7 +339,7 @@ static void judge_format(void)
         if (child == 0) {
             count_to(point);
             _exit(cs_region_format(region_file.memory, region_file.size, &region_file.config, CS_ZEROED) == CS_OK ? 0
-                                                                                                                 : 4);
+                                                                                                                  : 4);
         }
         int status;
         NEED(waitpid(child, &status, 0) == child);
@@ -389,8 +385,8 @@ int main(int count, char **arguments)
     (void)printf("%llu crash points and %llu of clearing up, in %llu trials; at most %llu stores to clear up and %llu "
                  "to do it again; the longest sweep took %llu us; %llu faults\n",
                  (unsigned long long)points, (unsigned long long)nested_points, (unsigned long long)trials,
-                 (unsigned long long)most_steps, (unsigned long long)most_direct,
-                 (unsigned long long)longest_ns / 1000, (unsigned long long)rig_faults);
+                 (unsigned long long)most_steps, (unsigned long long)most_direct, (unsigned long long)longest_ns / 1000,
+                 (unsigned long long)rig_faults);
     rig_close(&region_file);
     return rig_faults ? 1 : 0;
 }

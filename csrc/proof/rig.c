@@ -102,10 +102,7 @@ void rig_close(rig *r)
     (void)close(r->file);
 }
 
-void rig_format(rig *r)
-{
-    NEED(cs_region_format(r->memory, r->size, &r->config, 0) == CS_OK);
-}
+void rig_format(rig *r) { NEED(cs_region_format(r->memory, r->size, &r->config, 0) == CS_OK); }
 
 static int describe(const rig *r)
 {
