@@ -5,6 +5,8 @@ A link to something that does not exist, in a page or in the sources, is an erro
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 import shutil
 import sys
@@ -12,6 +14,7 @@ import warnings
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 import docs_header
@@ -129,12 +132,37 @@ def build_c() -> None:
     page(OUT / "c" / "index.html", "C API", f"<h1>C API</h1>\n{intro}")
 
 
+def public_modules() -> list[str]:
+    """The package and every module of it whose name says that it is for users."""
+    package = importlib.import_module("corestate")
+    found = [module.name for module in pkgutil.walk_packages(package.__path__, "corestate.")]
+    return ["corestate", *(name for name in found if "._" not in name and not name.startswith("corestate.cli"))]
+
+
+def adopt_compiled(module: ModuleType) -> None:
+    """Makes what a class has from a compiled base its own, for this run: the base is private and has no page."""
+    for cls in vars(module).values():
+        if not isinstance(cls, type) or cls.__module__ != module.__name__:
+            continue
+        for base in cls.__mro__[1:]:
+            if base.__module__ == "corestate._hot":
+                for name, member in vars(base).items():
+                    if not name.startswith("_") and name not in vars(cls):
+                        setattr(cls, name, member)
+
+
 def build_python() -> None:
     """The Python API; a module that cannot be imported or documented is an error."""
     pdoc.render.configure(docformat="google", show_source=False)
+    modules = public_modules()
+    for name in modules:
+        adopt_compiled(importlib.import_module(name))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        pdoc.pdoc("corestate", "!corestate._build", output_directory=OUT / "python")
+        # What is imported for type checkers alone stays a name in the page.
+        warnings.filterwarnings("ignore", message="Error parsing type annotation")
+        warnings.filterwarnings("ignore", message=".* has already been added")  # by its package, which says __all__
+        pdoc.pdoc(*modules, output_directory=OUT / "python")
 
 
 class Links(HTMLParser):
