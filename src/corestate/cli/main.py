@@ -14,6 +14,7 @@ from corestate.cli.doctor import doctor
 from corestate.cli.inspect import inspect
 from corestate.cli.lists import agents, health, locks, show
 from corestate.cli.regions import create, restore, snapshot, unlink
+from corestate.cli.scopes import at, changes, delete, get, history, keys, set_
 from corestate.cli.top import top
 from corestate.cli.watch import watch
 from corestate.errors import CorestateError
@@ -33,7 +34,23 @@ def cli() -> None:
     """
 
 
-for _command in (create, show, top, watch, agents, locks, health, snapshot, restore, inspect, doctor, unlink, demo):
+_SCOPES = (get, set_, delete, keys, history, at, changes)
+for _command in (
+    *_SCOPES,
+    create,
+    show,
+    top,
+    watch,
+    agents,
+    locks,
+    health,
+    snapshot,
+    restore,
+    inspect,
+    doctor,
+    unlink,
+    demo,
+):
     cli.add_command(_command)
 
 
