@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import click
 
 import corestate
 from corestate import snapshot
-from corestate._binding import ffi, lib, strerror
+from corestate._binding import ffi, lib
 from corestate.cli.describe import (
     agent_rows,
     agents_table,
@@ -142,7 +143,9 @@ def _header(address: str) -> dict[str, Any]:
     except OSError:
         return {}
     info = ffi.new("cs_region_info *")
-    code = lib.cs_region_probe(ffi.from_buffer(head), len(head), info)
+    with mmap.mmap(-1, _HEAD) as aligned:
+        aligned.write(head)
+        code = lib.cs_region_probe(ffi.from_buffer(aligned), len(head), info)
     if code == lib.CS_E_NOT_REGION:
         return {}
     found: dict[str, Any] = {
@@ -152,7 +155,6 @@ def _header(address: str) -> dict[str, Any]:
         "made": when(info.created_ns, date=True),
         "ready": bool(info.ready),
         "instance": f"{info.instance[1]:016x}{info.instance[0]:016x}",
-        "core's verdict on its first bytes": strerror(code),
     }
     try:
         config = RegionConfig.from_core(info.config, RegionConfig().permissions)
