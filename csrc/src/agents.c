@@ -216,6 +216,7 @@ static int read_once(const view *v, struct slot *slot, cs_handle handle, cs_agen
 {
     const struct agent *agent = agent_in(slot);
     uint16_t lengths[4] = {0};
+    uint32_t begun = instant_begin(v);
     uint64_t state = load64(&agent->status.state), seen = load64(&agent->last_seen_ns), version = 0;
     int result = CS_OK;
     if (v->details_bytes) {
@@ -237,7 +238,8 @@ static int read_once(const view *v, struct slot *slot, cs_handle handle, cs_agen
         return CS_E_STALE;
     /* Nothing moved while all of it was read, so all of it was true when the details were found unchanged. */
     fence_acquire();
-    bool stood = peek64(&agent->status.state) == state && peek64(&agent->last_seen_ns) == seen;
+    bool stood =
+        peek64(&agent->status.state) == state && peek64(&agent->last_seen_ns) == seen && instant_stood(v, begun);
     if (!still(slot, handle))
         return CS_E_STALE;
     return result == CS_OK && !stood ? CS_E_BUSY : result;

@@ -238,6 +238,7 @@ int cs_budget_get(const cs_region *region, cs_handle handle, cs_budget_info *inf
         return CS_E_STALE;
     const struct budget *b = payload_of(slot);
     for (int round = 0; round < 64; round++) {
+        uint32_t begun = instant_begin(v);
         uint64_t limit = load64(&b->limit), taken = load64(&b->taken), spent = load64(&b->spent);
         *info = (cs_budget_info){.limit = limit,
                                  .spent = spent,
@@ -245,7 +246,8 @@ int cs_budget_get(const cs_region *region, cs_handle handle, cs_budget_info *inf
                                  .detections = load64(&b->detections),
                                  .warned = load32(&b->warned)};
         fence_acquire(); /* the first look came before the second */
-        if (peek64(&b->limit) == limit && peek64(&b->taken) == taken && peek64(&b->spent) == spent)
+        if (peek64(&b->limit) == limit && peek64(&b->taken) == taken && peek64(&b->spent) == spent &&
+            instant_stood(v, begun))
             return still(slot, handle) ? CS_OK : CS_E_STALE;
     }
     return CS_E_BUSY;

@@ -222,14 +222,15 @@ int cs_engine_read(const cs_region *region, cs_engine_snapshot *snapshot)
         return CS_E_INVALID;
     const view *v = const_view_of(region);
     cs_engine_snapshot again;
+    const struct header *header = (const struct header *)(const void *)v->memory;
     memset(snapshot, 0, sizeof *snapshot);
     memset(&again, 0, sizeof again);
     copy_engine(v, snapshot);
     for (int round = 0; round < 64; round++) {
-        fence_acquire(); /* the first copy came before the second */
+        uint32_t begun = instant_begin(v); /* and the first copy came before the second */
         copy_engine(v, &again);
-        if (memcmp(snapshot, &again, sizeof again) == 0) {
-            snapshot->quiet = 1;
+        if (memcmp(snapshot, &again, sizeof again) == 0 && instant_stood(v, begun)) {
+            snapshot->quiet = !peek32(&header->unsteady);
             return CS_OK;
         }
         *snapshot = again;

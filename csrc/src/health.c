@@ -5,10 +5,12 @@
 
 #define FAILED (CS_WHY_ENGINE_ERROR | CS_WHY_GENOME_ERROR | CS_WHY_CONNECTOME_ERROR)
 
-static const char *const reasons[] = {"engine_error",     "genome_error",      "connectome_error", "service_error",
-                                      "service_degraded", "dead_participants", "dead_locks",       "stale_agents",
-                                      "agents_full",      "areas_full",        "counters_full",    "gauges_full",
-                                      "locks_full",       "fatigue",           "participants_full"};
+#define LINK_SILENT_NS 2000000000ull
+
+static const char *const reasons[] = {"engine_error",     "genome_error",      "connectome_error",  "service_error",
+                                      "service_degraded", "dead_participants", "dead_locks",        "stale_agents",
+                                      "agents_full",      "areas_full",        "counters_full",     "gauges_full",
+                                      "locks_full",       "fatigue",           "participants_full", "link_silent"};
 
 const char *cs_health_reason_name(uint32_t reason)
 {
@@ -66,6 +68,12 @@ static void count_agents(const view *v, cs_health *h, const struct living *livin
     }
 }
 
+static uint64_t link_age(const view *v, uint64_t now)
+{
+    uint64_t heard = load64(&((const struct header *)(const void *)v->memory)->heard_ns);
+    return heard && heard < now ? now - heard : 0;
+}
+
 int cs_health_read(const cs_region *region, uint64_t stale_ns, cs_health *health)
 {
     if (!region || !health)
@@ -81,6 +89,7 @@ int cs_health_read(const cs_region *region, uint64_t stale_ns, cs_health *health
     h->events_depth = h->events_newest < h->events_capacity ? (uint32_t)h->events_newest : h->events_capacity;
     h->events_lost = load64(&v->ring->lost);
     h->events_holes = load64(&v->ring->holes);
+    h->link_age_ns = link_age(v, h->time_ns);
     count_participants(region, h, &living);
     count_agents(v, h, &living, stale_ns);
     (void)cs_names_count(region, CS_SECTION_AREAS, &h->areas);
@@ -98,6 +107,7 @@ int cs_health_read(const cs_region *region, uint64_t stale_ns, cs_health *health
     uint32_t why = judge_states(&h->engine);
     why |= h->participants_dead ? CS_WHY_DEAD_PARTICIPANTS : 0;
     why |= h->participants_live + h->participants_dead >= h->participants_capacity ? CS_WHY_PARTICIPANTS_FULL : 0;
+    why |= h->link_age_ns > LINK_SILENT_NS ? CS_WHY_LINK_SILENT : 0;
     why |= h->locks_dead ? CS_WHY_DEAD_LOCKS : 0;
     why |= h->agents_stale || h->agents_dead ? CS_WHY_STALE_AGENTS : 0;
     why |= h->agents_capacity && h->agents >= h->agents_capacity ? CS_WHY_AGENTS_FULL : 0;

@@ -38,7 +38,9 @@ struct header {
     uint64_t created_ns;
     uint64_t boot[2];
     struct section sections[CS_SECTIONS];
-    uint64_t reserved1[2];
+    a32 applying; /* of a mirror: odd while it writes words that are of one instant together */
+    a32 unsteady; /* of a mirror: 1 when its engine section is not of one instant */
+    a64 heard_ns; /* of a mirror: when its source was last heard; 0 in every other region */
 };
 
 /* A word others wait for: `change` moves when there is news, `flag` says that somebody may be asleep. */

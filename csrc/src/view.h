@@ -110,6 +110,16 @@ static inline void touch(const view *v)
     poke64(&v->engine->last_modified, cs_port_coarse_ns());
 }
 
+/* In a mirror several words become another instant's one after the other: what claims to be of one instant reads
+ * them between two looks at this. */
+static inline a32 *applying_of(const view *v) { return &((struct header *)(void *)v->memory)->applying; }
+static inline uint32_t instant_begin(const view *v) { return load32(applying_of(v)); }
+static inline bool instant_stood(const view *v, uint32_t begun)
+{
+    fence_acquire(); /* what was read was read before this look */
+    return !(begun & 1u) && peek32(applying_of(v)) == begun;
+}
+
 /* -- tables --------------------------------------------------------------------------------- */
 
 static inline struct slot *slot_at(const table_view *t, uint32_t index)

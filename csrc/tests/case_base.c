@@ -78,7 +78,7 @@ void case_names_of_things(void)
     CHECK_EQUAL(cs_engine_field_type(CS_FATIGUE_ACTIVE), CS_TYPE_BOOL);
     CHECK_EQUAL(cs_engine_field_type(CS_HASH_AGENT_DATA), CS_TYPE_U64);
 
-    for (uint32_t bit = 1; bit <= CS_WHY_PARTICIPANTS_FULL; bit *= 2) {
+    for (uint32_t bit = 1; bit <= CS_WHY_LINK_SILENT; bit *= 2) {
         suite_about("reason", bit);
         const char *name = cs_health_reason_name(bit);
         NEED(name != 0);
@@ -86,7 +86,7 @@ void case_names_of_things(void)
     }
     suite_about(0, 0);
     CHECK(cs_health_reason_name(0) == 0);
-    CHECK(cs_health_reason_name(CS_WHY_PARTICIPANTS_FULL * 2) == 0);
+    CHECK(cs_health_reason_name(CS_WHY_LINK_SILENT * 2) == 0);
 }
 
 /* -- configurations ------------------------------------------------------------------------- */

@@ -30,7 +30,8 @@ enum cs_health_reason {
     CS_WHY_GAUGES_FULL = 2048,
     CS_WHY_LOCKS_FULL = 4096,
     CS_WHY_FATIGUE = 8192,
-    CS_WHY_PARTICIPANTS_FULL = 16384
+    CS_WHY_PARTICIPANTS_FULL = 16384,
+    CS_WHY_LINK_SILENT = 32768 /* a mirror: nothing heard of its source for two seconds */
 };
 CS_API const char *cs_health_reason_name(uint32_t reason);
 
@@ -40,6 +41,7 @@ typedef struct cs_health {
     uint64_t events_newest; /* sequence */
     uint64_t events_lost;   /* by all readers that can write, since the region was made */
     uint64_t events_holes;  /* the same */
+    uint64_t link_age_ns;   /* of a mirror: since its source was last heard; 0 in every other region */
     uint32_t events_capacity;
     uint32_t events_depth; /* positions still readable */
     uint32_t verdict;      /* enum cs_verdict */
