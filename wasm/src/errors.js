@@ -302,3 +302,16 @@ export function check(code, what, because) {
   if (code < 0) throw errorOf(code, what, because);
   return code;
 }
+
+/** Every class by its name, for errors that come from another worker, which arrive as plain data. */
+const BY_NAME = new Map([...WITH_CODE, CorestateError, WrongTypeError, NotSharedError, FormatError, BuildMismatchError].map((kind) => [kind.name, kind])); // prettier-ignore
+
+/** What of an error can be posted to another worker. @param {any} problem */
+export const toPlain = (problem) => ({ name: String(problem?.name), message: String(problem?.message ?? problem) });
+
+/** The error that another worker posted. @param {{name: string, message: string}} plain @returns {Error} */
+export function fromPlain({ name, message }) {
+  const kind = BY_NAME.get(name);
+  if (!kind) return new Error(`${name}: ${message}`);
+  return Object.assign(Reflect.construct(Error, [message], kind), { name, code: kind.code });
+}

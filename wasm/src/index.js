@@ -9,7 +9,20 @@
  */
 export * from "../generated/enums.js";
 export * from "./errors.js";
-export { attach, canShare, open, probe, restore } from "./open.js";
+export { attach, canShare, load, open, probe, restore } from "./open.js";
 export { Undecodable } from "./payload.js";
 export { watchWorker } from "./realm.js";
 export { State } from "./state.js";
+export { forget, saved } from "./storage.js";
+
+/** @typedef {import("../generated/core.js").Config} Config */
+/** @typedef {import("./agents.js").AgentInfo} AgentInfo */
+/** @typedef {import("./autosave.js").Autosave} Autosave */
+/** @typedef {import("./events.js").Event} Event */
+/** @typedef {import("./events.js").Subscription} Subscription */
+/** @typedef {import("./health.js").Health} Health */
+/** @typedef {import("./open.js").OpenOptions} OpenOptions */
+/** @typedef {import("./region.js").Handle} Handle */
+/** @typedef {import("./snapshot.js").Snapshot} Snapshot */
+/** @typedef {import("./snapshot.js").SnapshotInfo} SnapshotInfo */
+/** @typedef {import("./state.js").Participant} Participant */

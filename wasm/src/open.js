@@ -5,6 +5,7 @@ import { realm } from "./realm.js";
 import { Region } from "./region.js";
 import { asBytes, fillFromSnapshot, probeSnapshot } from "./snapshot.js";
 import { State } from "./state.js";
+import { take } from "./storage.js";
 
 /** @typedef {import("../generated/core.js").Config} Config */
 /**
@@ -73,6 +74,19 @@ export async function restore(bytes, { name = "", shared, config } = {}) {
     state.close();
     throw problem;
   }
+}
+
+/**
+ * Make a region from what `state.save()` or an autosave has kept in IndexedDB.
+ * @param {string} name under which it was saved, and of the new region
+ * @param {Omit<OpenOptions, "name">} [options]
+ * @returns {Promise<State | null>} null when nothing is kept under this name
+ * @throws {StorageError} IndexedDB is blocked or not there
+ * @throws {LayoutVersionError | TruncatedError | CorruptError} of what is kept, which stays there until `forget(name)`
+ */
+export async function load(name, options = {}) {
+  const found = await take(name);
+  return found ? restore(found.bytes, { ...options, name }) : null;
 }
 
 /**

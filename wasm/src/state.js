@@ -2,14 +2,17 @@
 import { constants as C } from "../generated/abi.js";
 import { Agents } from "./agents.js";
 import { Areas } from "./areas.js";
+import { Autosave } from "./autosave.js";
 import { Counters, Gauges } from "./cells.js";
 import { Engine } from "./engine.js";
+import { InvalidError } from "./errors.js";
 import { Events } from "./events.js";
 import { readHealth } from "./health.js";
 import { sizeOf } from "./instance.js";
 import { Locks } from "./locks.js";
 import { milliseconds } from "./numbers.js";
 import { takeSnapshot } from "./snapshot.js";
+import { put } from "./storage.js";
 
 /** @typedef {import("./region.js").Region} Region */
 /**
@@ -121,6 +124,27 @@ export class State {
    */
   snapshot() {
     return takeSnapshot(this.#region);
+  }
+
+  /**
+   * Save a snapshot to IndexedDB, in place of the one kept under this name; `load` brings it back.
+   * @param {string} [name] the region's own if not given
+   * @throws {StorageError} blocked, full, or not there (node has none)
+   */
+  async save(name = this.name) {
+    const what = `saving ${JSON.stringify(name)}`;
+    if (!name) throw new InvalidError(what, { expected: "a name", found: "none", advice: "open the region with a name, or give one here" });
+    await put(name, this.snapshot().bytes);
+  }
+
+  /**
+   * Save now and then, when something has changed, without stalling the page: a shared region is saved by a worker.
+   * @param {{name?: string, every?: number, onError?: (problem: Error) => void}} [options] `every`: milliseconds, 5000 if not
+   *   given; `onError`: called with what went wrong, after which the next attempt follows all the same
+   * @returns {Autosave} to be stopped
+   */
+  autosave({ name = this.name, every = 5000, onError = () => {} } = {}) {
+    return new Autosave(this, { name, every, onError });
   }
 
   /** A copy of the region's bytes as they are now, for tools that look at them elsewhere. */

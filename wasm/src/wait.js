@@ -36,12 +36,9 @@ export async function wordChanged(words, index, value, ms, { keepAlive = true } 
     await waiting.value;
     return;
   }
-  const { stop } = timer(ms, true); // node does not count such a wait as something to stay alive for
-  try {
-    await waiting.value;
-  } finally {
-    stop();
-  }
+  const { done, stop } = timer(ms, true); // node does not count such a wait as something to stay alive for
+  await Promise.race([waiting.value, done]);
+  stop();
 }
 
 /** Those who wait for words of a memory that only this thread has. */

@@ -9,7 +9,7 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync }
 import path from "node:path";
 import { build as bundle } from "esbuild";
 import { abi } from "./abi.mjs";
-import { compile, link, moduleSources, ROOT, VARIANTS, WASM } from "./compiler.mjs";
+import { compile, CSRC, link, moduleSources, VARIANTS, WASM } from "./compiler.mjs";
 import { abiModule, coreTypes, enumsModule } from "./generate.mjs";
 
 const DIST = path.join(WASM, "dist");
@@ -29,12 +29,11 @@ const files = (directory, pattern) =>
   readdirSync(directory).filter((name) => pattern.test(name)).sort().map((name) => path.join(directory, name)); // prettier-ignore
 
 function sources() {
-  const csrc = path.join(ROOT, "csrc");
   return [
     ...moduleSources(),
-    ...files(path.join(csrc, "include/corestate"), /\.h$/),
-    ...files(path.join(csrc, "src"), /\.h$/),
-    path.join(csrc, "port/wasm.h"),
+    ...files(path.join(CSRC, "include/corestate"), /\.h$/),
+    ...files(path.join(CSRC, "src"), /\.h$/),
+    path.join(CSRC, "port/wasm.h"),
     ...files(path.join(WASM, "c"), /\.h$/),
     path.join(WASM, "tools/compiler.mjs"),
   ];
@@ -71,7 +70,8 @@ function buildModules() {
 
 async function bundles() {
   const common = /** @type {const} */ ({ bundle: true, target: "es2022", legalComments: "inline", logLevel: "warning" });
-  await bundle({ ...common, entryPoints: [path.join(WASM, "src/index.js")], format: "esm", outfile: path.join(DIST, "index.js") });
+  const modules = ["index", "saver"].map((name) => path.join(WASM, `src/${name}.js`));
+  await bundle({ ...common, entryPoints: modules, format: "esm", outdir: DIST });
   await bundle({
     ...common,
     entryPoints: [path.join(WASM, "src/embedded.js")],

@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 
 export const WASM = fileURLToPath(new URL("..", import.meta.url));
 export const ROOT = path.join(WASM, "..");
+/** The C sources: this tree's, unless another's are to be built. */
+export const CSRC = process.env.WASM_CSRC ?? path.join(ROOT, "csrc");
 export const OBJECTS = path.join(ROOT, "build", "wasm", "objects");
 const CLANG = process.env.WASM_CLANG ?? "clang-19";
 const LINKER = process.env.WASM_LD ?? "wasm-ld-19";
@@ -22,9 +24,9 @@ export const VARIANTS = {
 const COMMON = [
   "--target=wasm32", "-std=c11", "-Os", "-fno-strict-aliasing", "-fvisibility=hidden", "-ffreestanding", "-fbuiltin",
   "-nostdlibinc", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wstrict-prototypes", "-Werror",
-  `-isystem${path.join(ROOT, "csrc/cmake/freestanding")}`,
-  `-I${path.join(ROOT, "csrc/include")}`, `-I${path.join(ROOT, "csrc/src")}`,
-  `-I${path.join(ROOT, "csrc/port")}`, `-I${path.join(WASM, "c")}`,
+  `-isystem${path.join(CSRC, "cmake/freestanding")}`,
+  `-I${path.join(CSRC, "include")}`, `-I${path.join(CSRC, "src")}`,
+  `-I${path.join(CSRC, "port")}`, `-I${path.join(WASM, "c")}`,
 ]; // prettier-ignore
 
 /** @param {string} directory @returns {string[]} its C files */
@@ -33,8 +35,8 @@ const sourcesIn = (directory) =>
 
 /** The sources of the module itself. */
 export const moduleSources = () => [
-  ...sourcesIn(path.join(ROOT, "csrc/src")),
-  path.join(ROOT, "csrc/port/wasm.c"),
+  ...sourcesIn(path.join(CSRC, "src")),
+  path.join(CSRC, "port/wasm.c"),
   ...sourcesIn(path.join(WASM, "c")),
 ];
 
