@@ -181,7 +181,9 @@ static void write_events(mp_writer *w, const view *v)
     uint64_t newest = load64(&v->ring->head), slots = v->event_mask + 1ull;
     begin(w, TAG_EVENTS, 1);
     mp_uint(w, newest);
-    for (uint64_t sequence = newest > slots ? newest - slots + 1 : 1; sequence <= newest; sequence++) {
+    /* Counted, not compared: a head that somebody scribbled on may be the largest number there is. */
+    for (uint64_t left = newest < slots ? newest : slots; left; left--) {
+        uint64_t sequence = newest - left + 1;
         cs_event event;
         uint64_t word;
         const unsigned char *data = csi_ring_peek(v, sequence, &event, &word);
