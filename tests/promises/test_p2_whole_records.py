@@ -1,0 +1,190 @@
+"""P2: nobody sees half a record, also when the writer is killed at any instruction."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+import corestate
+from corestate import AgentStatus, AgentType, RegionConfig
+
+KILLS = 150
+
+
+class Writer:
+    """A child of fork that runs a function for ever, until it is killed at some instruction."""
+
+    def __init__(self, work):
+        self.gone = False
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                work()
+            finally:
+                os._exit(1)
+
+    def kill(self):
+        if self.gone:
+            return
+        self.gone = True
+        os.kill(self.pid, signal.SIGKILL)
+        _, status = os.waitpid(self.pid, 0)
+        assert os.WTERMSIG(status) == signal.SIGKILL, "it died of something else first"
+
+
+@pytest.fixture
+def writing():
+    """``writing(work)`` starts a writer; none outlives the test."""
+    writers = []
+
+    def start(work):
+        writers.append(Writer(work))
+        return writers[-1]
+
+    yield start
+    for writer in writers:
+        writer.kill()
+
+
+@pytest.fixture
+def state(tmp_path):
+    with corestate.create(tmp_path / "p2.state", config=RegionConfig(agents=8, agent_details_bytes=1024)) as made:
+        yield made
+
+
+def whole(agent):
+    """The three details were written as one: all of one letter, as long as the first says."""
+    first, second, third = agent.capabilities, agent.transport, agent.metadata
+    assert len(set(first)) == 1, first
+    assert second == first[::-1]
+    assert third == {"letter": first[0], "length": len(first)}
+    return first
+
+
+def rewrite(state):
+    """Writes details that a reader can tell to be whole, at full speed."""
+    i = 0
+    while True:
+        letter, length = chr(ord("a") + i % 26), 1 + i * 37 % 300
+        text = letter * length
+        state.agents.update("a", capabilities=text, transport=text, metadata={"letter": letter, "length": length})
+        i += 1
+
+
+def test_p2_a_record_is_whole_after_each_kill(state, writing):
+    state.agents.register("a", AgentType.MOTOR, capabilities="x", transport="x", metadata={"letter": "x", "length": 1})
+    random, versions = np.random.default_rng(2), set()
+    for delay in random.integers(0, 3_000_000, KILLS):
+        before = state.agents["a"].details_version
+        writer = writing(lambda: rewrite(state))
+        while state.agents["a"].details_version == before:
+            pass  # it is writing now
+        end = time.monotonic_ns() + int(delay)
+        while time.monotonic_ns() < end:
+            whole(state.agents["a"])
+        writer.kill()
+        agent = state.agents["a"]
+        whole(agent)
+        versions.add(agent.details_version)
+        # The next writer takes over what the dead one held, and readers have that.
+        state.agents.update("a", capabilities="zz", transport="zz", metadata={"letter": "z", "length": 2})
+        assert whole(state.agents["a"]) == "zz"
+    assert len(versions) > KILLS // 2, "the writers hardly wrote"
+
+
+def test_p2_a_record_is_whole_while_it_is_written(state, writing):
+    state.agents.register("a", AgentType.MOTOR, capabilities="x", transport="x", metadata={"letter": "x", "length": 1})
+    for _ in range(2):
+        writing(lambda: rewrite(state))
+    seen = set()
+    while len(seen) < 500:
+        seen.add(whole(state.agents["a"]))
+
+
+def test_p2_an_event_is_whole_or_a_hole(tmp_path, writing):
+    config = RegionConfig(events=256, event_bytes=256)
+    with corestate.create(tmp_path / "events.state", config=config) as state:
+        state.events.publish("k", "x")
+
+        def publish():
+            i = 0
+            while True:
+                state.events.publish("k", chr(ord("a") + i % 26) * (1 + i * 37 % 200))
+                i += 1
+
+        random, seen = np.random.default_rng(3), 0
+        with state.events.subscribe("k") as events:
+            for delay in random.integers(0, 3_000_000, KILLS):
+                newest = state.events.newest
+                writer = writing(publish)
+                while state.events.newest < newest + 3:
+                    pass
+                end = time.monotonic_ns() + int(delay)
+                while time.monotonic_ns() < end:
+                    for event in events.drain():
+                        assert len(set(event.data)) == 1
+                        seen += 1
+                writer.kill()
+                for event in events.drain():
+                    assert len(set(event.data)) == 1
+                    seen += 1
+                assert state.events.publish("k", "z") == state.events.newest
+            taken = seen + events.lost + events.holes + len(events.drain())
+            assert taken == state.events.newest - 1, "each position is an event, a loss or a hole"
+        assert seen > KILLS
+
+
+def test_p2_the_engine_is_of_one_instant(state, writing):
+    """Two numbers are written one after the other; in a picture that says it is quiet, the first is never behind."""
+
+    def write():
+        n = 0
+        while True:
+            n += 1
+            state.engine.synapse_count = n
+            state.engine.neuron_count = n
+
+    writer, quiet = writing(write), 0
+    while quiet < 200:
+        found = state.engine.snapshot()
+        if found["quiet"]:
+            quiet += 1
+            assert found["synapse_count"] - found["neuron_count"] in (0, 1)
+    writer.kill()
+    found = state.engine.snapshot()
+    assert found["quiet"]
+    assert found["synapse_count"] - found["neuron_count"] in (0, 1)
+
+
+def test_p2_registering_is_whole_or_never_was(state, writing):
+    """Killed while registering and leaving: an agent is there with all it registered with, or not at all."""
+    details = {"capabilities": "c" * 200, "transport": "t" * 200, "metadata": "m" * 200}
+
+    def come_and_go():
+        while True:
+            state.agents.register("b", AgentType.BOTH, **details)
+            state.agents.set_status("b", AgentStatus.RUNNING)
+            state.agents.deregister("b")
+
+    random = np.random.default_rng(4)
+    for delay in random.integers(0, 2_000_000, KILLS):
+        newest = state.events.newest
+        writer = writing(come_and_go)
+        while state.events.newest < newest + 3:
+            pass
+        end = time.monotonic_ns() + int(delay)
+        while time.monotonic_ns() < end:
+            agent = state.agents.get("b")
+            if agent is not None:
+                assert (agent.capabilities, agent.transport, agent.metadata) == tuple(details.values())
+                assert agent.type is AgentType.BOTH
+        writer.kill()
+        agent = state.agents.get("b")
+        assert len(state.agents) == (agent is not None)
+        if agent is not None:
+            assert (agent.capabilities, agent.transport, agent.metadata) == tuple(details.values())
+            state.agents.deregister("b")
+        assert list(state.agents) == []
+        assert state.engine.agent_count == 0
