@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from corestate import health, snapshot
 from corestate.agents import Agents
 from corestate.areas import Areas
+from corestate.audit import Audit
 from corestate.counters import Counters, Gauges
 from corestate.durable import Durable
 from corestate.engine import Engine
@@ -21,6 +22,8 @@ from corestate.scopes.scope import Scope
 from corestate.scopes.space import Space, retrying
 from corestate.scopes.transaction import Transaction
 from corestate.scopes.workflow import Workflow
+from corestate.states import States
+from corestate.tasks import Tasks
 
 if TYPE_CHECKING:
     import os
@@ -63,8 +66,14 @@ class StateManager:
     """The agent registry."""
     events: Events
     """The event log."""
+    tasks: Tasks
+    """Durable tasks, newest first, each leased to one worker at a time."""
+    states: States
+    """State by id, of tasks, agents, life cycles, and shared."""
     durable: Durable
     """The store of what outlives the moment, opened on first use."""
+    audit: Audit
+    """The audit trail."""
     region: Region
     """Where the bytes live, and this process's attachment to them."""
 
@@ -84,7 +93,11 @@ class StateManager:
         self.agents = Agents(region)
         self.events = Events(region)
         self.durable = Durable(region, self.locks, store, durability)
+        self.audit = Audit(self.durable)
         self._space = Space(self.durable, self.events)
+        self.tasks = Tasks(self.durable, self.counters, self.events)
+        self.states = States(self._space, self.events)
+        self._space.timelines.append(self.tasks.timeline)
 
     @property
     def address(self) -> str:
@@ -221,6 +234,18 @@ class StateManager:
         """
         return Trigger(self.changes(since), call, keys, scope.path if scope is not None else None)
 
+    def update_state(self, id: str, type: str, data: Any, *, if_version: int | None = None) -> int:  # noqa: A002
+        """Set the state of an id (type: task, agent, lifecycle or shared) as a whole; returns its version."""
+        return self.states.update(id, type, data, if_version=if_version)
+
+    def get_state(self, id: str, type: str, default: Any = None) -> Any:  # noqa: A002
+        """The state of an id, or ``default``."""
+        return self.states.get(id, type, default)
+
+    def delete_state(self, id: str, type: str) -> bool:  # noqa: A002
+        """Delete the state of an id; False when there was none."""
+        return self.states.delete(id, type)
+
     def retain(self, *, age: float | None = None, versions: int | None = None) -> int:
         """Forget versions older than ``age`` seconds, and all but the newest ``versions`` of a key; says how many."""
         return histories.retain(self._space, age=age, versions=versions)
@@ -233,8 +258,10 @@ class StateManager:
         """Let go of the region. Idempotent, does not block, safe while other threads use it.
 
         Threads waiting in it get ClosedError, and so does every later call; the memory is unmapped at the last
-        reference. Locks this process still holds count as a dead holder's. The region itself stays.
+        reference. Locks this process still holds count as a dead holder's. The region itself stays. Audit rows that
+        durability ``"batched"`` has held back are committed first.
         """
+        self.audit.close()
         self.region.close()
         self.durable.close()
         self.events.nudge()

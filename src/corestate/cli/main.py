@@ -15,6 +15,7 @@ from corestate.cli.inspect import inspect
 from corestate.cli.lists import agents, health, locks, show
 from corestate.cli.regions import create, restore, snapshot, unlink
 from corestate.cli.scopes import at, changes, delete, get, history, keys, set_
+from corestate.cli.tasks import tasks
 from corestate.cli.top import top
 from corestate.cli.watch import watch
 from corestate.errors import CorestateError
@@ -34,9 +35,9 @@ def cli() -> None:
     """
 
 
-_SCOPES = (get, set_, delete, keys, history, at, changes)
+_DURABLE = (get, set_, delete, keys, history, at, changes, tasks)
 for _command in (
-    *_SCOPES,
+    *_DURABLE,
     create,
     show,
     top,

@@ -86,17 +86,21 @@ class Feed:
             ]
         return bool(self._rows)
 
-    def get(self, timeout: float | None = None) -> ChangeRow | None:
-        """The next change; None when none came in time. Sleeps in the kernel."""
+    def get(
+        self, timeout: float | None = None, *, wanted: Callable[[ChangeRow], bool] | None = None
+    ) -> ChangeRow | None:
+        """The next change, or the next one that is ``wanted``; None when none came in time. Sleeps in the kernel."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not self._fetch():
+        while True:
+            while self._fetch():
+                change = self._rows.pop()
+                self.last = change.sequence
+                if wanted is None or wanted(change):
+                    return change
             left = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, deadline - time.monotonic())
             if left <= 0:
                 return None
             self._events.get(timeout=left)
-        change = self._rows.pop()
-        self.last = change.sequence
-        return change
 
     def drain(self) -> list[ChangeRow]:
         """Every change there is now; does not wait."""

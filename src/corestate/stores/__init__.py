@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from corestate.stores.base import Durability, Rows, Store
+from corestate.stores.base import Durability, Row, Rows, Store
 
-__all__ = ["Durability", "Rows", "Store"]
+__all__ = ["Durability", "Row", "Rows", "Store"]
