@@ -82,6 +82,17 @@ class Durable:
         return store_path(str(self._region.address), self._given)
 
     @property
+    def there(self) -> bool:
+        """Whether there is a store already, open or as a file; looking makes none."""
+        if self._store is not None:
+            return True
+        try:
+            path = self.path
+        except InvalidError:  # shared memory without a place for one
+            return False
+        return path is not None and path.exists()
+
+    @property
     def store(self) -> Store:
         """The store, opened (with mode ``"rw"`` also made) at the first look.
 
