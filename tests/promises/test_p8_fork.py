@@ -4,9 +4,11 @@ A child of fork has the regions of its parent, each with a participant slot of i
 parent's slot.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import corestate
-from corestate import errors
+from corestate import _attachment, errors
 from corestate._binding import ffi, lib
 from corestate.config import RegionConfig
 from corestate.region import Region, attach_region, create_region, open_region
@@ -101,15 +103,55 @@ def test_p8_a_child_has_a_slot_of_its_own(address):
             assert child.pid not in participants(region)
 
 
-def test_p8_a_child_does_not_keep_its_parent_alive(address):
+def stays() -> int:
+    """Fork a child that stays, with whatever this process has; its process id, once it has got its own slots."""
+    ready, ready_writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(ready_writer, b".")
+        signal.pause()
+    os.read(ready, 1)
+    return pid
+
+
+def open_and_fork(address: str) -> tuple[Region, int]:
+    return open_region(address), stays()
+
+
+def fork_in_the_middle_of_opening(address: str) -> tuple[Region, int]:
+    """Another thread forks at the instant at which this one has a descriptor it has not taken note of yet."""
+    forking, forked, children = threading.Event(), threading.Event(), []
+
+    def fork() -> None:
+        forking.wait()
+        children.append(stays())
+        forked.set()
+
+    def at_return(frame, event, argument) -> None:
+        if event == "return" and frame.f_code is _attachment._reopen.__code__:
+            forking.set()
+            forked.wait(timeout=0.2)  # it passes in vain when fork waits for us, as it should
+
+    thread = threading.Thread(target=fork)
+    thread.start()
+    sys.setprofile(at_return)
+    region = open_region(address)
+    sys.setprofile(None)
+    thread.join()
+    return region, children[0]
+
+
+@pytest.mark.parametrize("how", [open_and_fork, fork_in_the_middle_of_opening])
+def test_p8_a_child_does_not_keep_its_parent_alive(address, how):
     """A parent forks and is killed; the child lives on, and the kernel says that the parent is dead."""
     create_region(address).close()
-
     out, out_writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.write(out_writer, str(parent_that_stays(address)).encode())
+        region, child_pid = how(address)
+        os.write(out_writer, str(child_pid).encode())
         signal.pause()
+        region.close()
     child_pid = int(os.read(out, 100))
     try:
         with attach_region(address) as region:
@@ -119,22 +161,11 @@ def test_p8_a_child_does_not_keep_its_parent_alive(address):
             assert participants(region)[pid] == lib.CS_PARTICIPANT_DEAD
             assert participants(region)[child_pid] == lib.CS_PARTICIPANT_LIVE
     finally:
-        os.kill(child_pid, signal.SIGKILL)
+        for left in (pid, child_pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(left, signal.SIGKILL)
         os.close(out)
         os.close(out_writer)
-
-
-def parent_that_stays(address: str) -> int:
-    """Opens a region, forks a child that keeps it, and returns the child's process id without closing anything."""
-    region = open_region(address)
-    parent_that_stays.kept = region
-    ready, ready_writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.write(ready_writer, b".")
-        signal.pause()
-    os.read(ready, 1)
-    return pid
 
 
 def test_p8_generations_of_forks(address):
@@ -278,8 +309,12 @@ def test_p8_forks_while_threads_open_and_close(path, tmp_path):
 # -- multiprocessing ---------------------------------------------------------------------------
 
 
+kept = []
+
+
 def work(address: str, times: int) -> None:
     state = corestate.open(address)
+    kept.append(state)  # so that nothing but the end of the process closes it
     for _ in range(times):
         state.counters["work"].add()
     state.events.publish("done", times)

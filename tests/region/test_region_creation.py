@@ -240,6 +240,25 @@ def test_a_maker_of_a_file_stopped_at_any_point_holds_nobody_up(path, way, monke
     assert number > 100
 
 
+def test_what_a_living_maker_works_on_is_not_swept(path, monkeypatch):
+    monkeypatch.setattr(_making, "_UNNAMED", 0)
+    monkeypatch.setattr(_making, "_unnamed_works", {})
+    pid = os.fork()
+    if pid == 0:
+        monkeypatch.setattr(_making, "_fill", lambda *_: os.kill(os.getpid(), signal.SIGSTOP))
+        try:
+            open_region(path, config=CONFIG)
+        finally:
+            os._exit(0)
+    assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
+    open_region(path, config=CONFIG).close()
+    assert len(litter(path)) == 1
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    open_region(path, config=CONFIG).close()
+    assert litter(path) == []
+
+
 def test_a_stopped_maker_of_shared_memory_is_waited_for_and_then_named(shm, monkeypatch):
     def stop_while_making() -> int:
         pid = os.fork()
