@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from corestate._binding import ffi, lib
-from corestate.errors import ClosedError, DeadlockError, InvalidError, StoreError
+from corestate.errors import ClosedError, DeadlockError, InvalidError, StoreError, StoreGoneError
+from corestate.scopes.encoding import encode
 from corestate.scopes.hot import Hot
 from corestate.stores import Durability, Store
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Durable", "store_path"]
 
+_STORE_NOTE = b"corestate:store"
 TURN = "corestate:store"
 """The named lock in which processes that write to the store queue up."""
 
@@ -97,6 +99,7 @@ class Durable:
         """The store, opened (with mode ``"rw"`` also made) at the first look.
 
         Raises:
+            StoreGoneError: the region was used with a store, and this is another, or none is there any more.
             StoreNotFoundError, StoreVersionError, StoreCorruptError, StoreReadOnlyError, StoreBusyError, ClosedError.
         """
         store = self._store
@@ -105,13 +108,49 @@ class Durable:
                 if self._region.closed:
                     raise ClosedError.because(f"store of {self._region.address}")
                 if self._store is None:
-                    from corestate.stores.sqlite import SQLiteStore  # not every platform has it
-
-                    writable = self._region.writable
-                    turn = self._turn if writable and self._region.config.locks else None
-                    self._store = SQLiteStore(self.path, durability=self.durability, create=writable, turn=turn)
+                    self._store = self._open()
                 store = self._store
         return store
+
+    def _open(self) -> Store:
+        from corestate.stores.sqlite import SQLiteStore  # not every platform has it
+
+        path, writable, known = self.path, self._region.writable, self._known_store()
+        if known is not None and path is not None and not path.exists():
+            raise StoreGoneError.because(f"store {path}", found="no file")
+        turn = self._turn if writable and self._region.config.locks else None
+        store = SQLiteStore(path, durability=self.durability, create=writable, turn=turn)
+        if path is None:
+            return store
+        if known is not None and known != store.id:
+            store.close()
+            raise StoreGoneError.because(f"store {path}", found=f"the store {store.id.hex()}, which is another")
+        if known is None and writable:
+            self._remember(store.id)
+        return store
+
+    def _notes(self) -> Hot:
+        """What the region itself knows, whatever store and boot."""
+        return Hot(self._region, 1)
+
+    def _known_store(self) -> bytes | None:
+        found = self._notes().get(_STORE_NOTE)
+        return found if isinstance(found, bytes) else None
+
+    def _remember(self, store_id: bytes) -> None:
+        notes = self._notes()
+        with notes.locked((_STORE_NOTE,)):
+            tag, packed = encode(store_id)
+            notes.publish(_STORE_NOTE, 1, tag, packed, 0, pinned=True)
+
+    def adopt(self) -> None:
+        """Use the store that is there now, or begin a new one, where the region's own is gone for good.
+
+        What only the lost store knew is lost; nothing of it is shown from the region either.
+        """
+        notes = self._notes()
+        with notes.locked((_STORE_NOTE,)):
+            notes.drop(_STORE_NOTE)
 
     @property
     def hot(self) -> Hot:

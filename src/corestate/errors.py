@@ -48,6 +48,7 @@ __all__ = [
     "StoreCorruptError",
     "StoreError",
     "StoreFullError",
+    "StoreGoneError",
     "StoreNotFoundError",
     "StoreReadOnlyError",
     "StoreVersionError",
@@ -440,6 +441,14 @@ class StoreNotFoundError(StoreError, FileNotFoundError):
     expected = "a store"
     found = "no file"
     advice = "open the region for writing, which makes it on first use"
+
+
+class StoreGoneError(StoreError, FileNotFoundError):
+    """The region was used with a store that is not there any more."""
+
+    expected = "the store this region was used with"
+    found = "another, or none"
+    advice = "put the file back, or go on without what it had: `corestate adopt ADDRESS`"
 
 
 class StoreVersionError(StoreError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import secrets
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -50,10 +51,15 @@ class _Finding:
 
 
 @click.command()
+@click.argument("address", required=False)
+@click.option("--store", metavar="FILE", help="Where the region's store is, if not beside it.")
 @json_option
-def doctor(as_json: bool) -> int:
-    """Try what corestate needs of this machine. Exits 1 when something is broken."""
-    findings = list(_examine())
+def doctor(address: str | None, store: str | None, as_json: bool) -> int:
+    """Try what corestate needs of this machine, or examine the region at ADDRESS and its store.
+
+    Exits 1 when something is broken.
+    """
+    findings = list(_examine() if address is None else _examine_region(address, store))
     if as_json:
         emit([finding.__dict__ for finding in findings])
     else:
@@ -82,11 +88,44 @@ def _examine() -> Iterator[_Finding]:
         yield _try(f"region in a file on {kind or 'the temporary directory'}", lambda: _use(path))
         yield _try("who lives: a killed holder's lock is inherited", lambda: _kill_and_inherit(path))
     yield _try("region in POSIX shared memory", _shared)
+    yield _try("store in a file", _new_store)
     yield _Finding(
         "fork",
         "ok" if hasattr(os, "register_at_fork") else "limited",
         "a child gets a participant slot of its own" if hasattr(os, "register_at_fork") else "this platform has none",
     )
+
+
+def _examine_region(address: str, store: str | None) -> Iterator[_Finding]:
+    yield _try(f"region {address}", lambda: _region(address))
+    yield _try("its store", lambda: _store(address, store))
+
+
+def _region(address: str) -> str:
+    with corestate.attach(address, mode="r") as state:
+        health = state.health()
+        reasons = ", ".join(health.reasons) or "nothing to say"
+        return f"{state.region.size} bytes, {health.verdict.name.lower()}: {reasons}"
+
+
+def _store(address: str, store: str | None) -> str:
+    with corestate.attach(address, mode="r", store=store) as state:
+        if not state.durable.there:
+            return "none yet; it is made on first use"
+        faults = state.durable.store.check()
+        if faults:
+            raise corestate.StoreCorruptError(f"{len(faults)} faults, the first: {faults[0]}; restore it from a backup")
+        return f"{state.durable.path}, sound"
+
+
+def _new_store() -> str:
+    with tempfile.TemporaryDirectory(prefix="corestate-doctor-") as directory:
+        path = os.path.join(directory, "region")  # noqa: PTH118
+        with corestate.create(path, config=_SMALL) as state:
+            state.scope("global")["doctor"] = "well"
+            if state.scope("global")["doctor"] != "well" or state.durable.store.check():
+                raise corestate.CorestateError("expected to read what was stored, found something else; report this")
+        return f"SQLite {sqlite3.sqlite_version}: made, written, read and checked"
 
 
 def _package(name: str) -> _Finding:

@@ -14,7 +14,7 @@ from corestate.cli.doctor import doctor
 from corestate.cli.inspect import inspect
 from corestate.cli.lists import agents, health, locks, show
 from corestate.cli.regions import create, restore, snapshot, unlink
-from corestate.cli.scopes import at, changes, delete, get, history, keys, set_
+from corestate.cli.scopes import adopt, at, changes, delete, get, history, keys, set_
 from corestate.cli.tasks import tasks
 from corestate.cli.top import top
 from corestate.cli.watch import watch
@@ -35,7 +35,7 @@ def cli() -> None:
     """
 
 
-_DURABLE = (get, set_, delete, keys, history, at, changes, tasks)
+_DURABLE = (get, set_, delete, keys, history, at, changes, tasks, adopt)
 for _command in (
     *_DURABLE,
     create,

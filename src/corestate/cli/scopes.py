@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from corestate.scopes.scope import Scope
     from corestate.state import StateManager
 
-__all__ = ["at", "changes", "delete", "get", "history", "keys", "set_"]
+__all__ = ["adopt", "at", "changes", "delete", "get", "history", "keys", "set_"]
 
 
 def _on_scope(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -179,6 +179,15 @@ def _moment(text: str) -> dict[str, Any]:
         raise InvalidError.because(
             "MOMENT", expected="#CHANGE or a time", found=f"{text!r:.60}", advice="write #17 or 2026-01-31T12:00:00"
         ) from cause
+
+
+@click.command()
+@_on_store
+def adopt(address: str, store: str | None) -> None:
+    """Use the store that is there now, where the region's own is gone for good; what only that knew is lost."""
+    with corestate.attach(address, store=store) as state:
+        state.durable.adopt()
+        click.echo(f"{state.address} uses {state.durable.store!r}")
 
 
 @click.command()

@@ -1,0 +1,205 @@
+"""The store behind scopes: gone, foreign, damaged, of another version, full, and carried across fork."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import corestate
+from corestate.stores.sqlite import SQLiteStore
+
+
+_NEWER = "UPDATE meta SET value = 99 WHERE name = 'schema_version'"
+
+
+@pytest.fixture(name="path")
+def _path(tmp_path):
+    path = tmp_path / "s.state"
+    with corestate.create(path) as state:
+        state.scope("global")["a"] = 1
+    return path
+
+
+def _store(path):
+    return path.with_name(path.name + ".db")
+
+
+def test_a_region_whose_store_is_gone_says_so(path):
+    _store(path).unlink()
+    with corestate.attach(path) as state:
+        with pytest.raises(corestate.StoreGoneError, match="adopt"):
+            state.scope("global").set("a", 2)
+        assert not _store(path).exists()
+        state.durable.adopt()
+        assert state.scope("global").get("a") is None  # never what only the lost store knew
+        state.scope("global")["a"] = 3
+    with corestate.attach(path) as state:
+        assert state.scope("global")["a"] == 3
+
+
+def test_a_region_does_not_take_another_store_for_its_own(path, tmp_path):
+    with corestate.create(tmp_path / "other.state") as other:
+        other.scope("global")["a"] = 99
+    _store(path).unlink()
+    (tmp_path / "other.state.db").rename(_store(path))
+    with corestate.attach(path) as state, pytest.raises(corestate.StoreGoneError, match="another"):
+        state.scope("global")["a"]
+
+
+def test_a_store_whose_region_is_gone_goes_on(path):
+    corestate.unlink(path)
+    with corestate.create(path) as state:
+        assert state.scope("global")["a"] == 1
+        assert [version.value for version in state.scope("global").history("a")] == [1]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error"),
+    [
+        (lambda file: file.write_bytes(b"no database at all" * 100), corestate.StoreCorruptError),
+        (lambda file: sqlite3.connect(file).executescript("DROP TABLE meta").close(), corestate.StoreCorruptError),
+        (
+            lambda file: (
+                sqlite3.connect(file).executescript("UPDATE meta SET value = 99 WHERE name = 'schema_version'").close()
+            ),
+            corestate.StoreVersionError,
+        ),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_refused_and_left_alone(path, spoil, error):
+    with sqlite3.connect(_store(path)) as plain:
+        plain.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    plain.close()
+    spoil(_store(path))
+    before = _store(path).read_bytes()
+    with corestate.attach(path) as state:
+        with pytest.raises(error):
+            state.scope("global").set("b", 1)
+        assert state.engine.neuron_count == 0  # the live part works
+    assert _store(path).read_bytes()[:1000] == before[:1000]
+    done = subprocess.run(
+        [sys.executable, "-m", "corestate", "doctor", path], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "broken" in done.stdout
+
+
+def test_doctor_examines_a_sound_region(path):
+    done = subprocess.run(
+        [sys.executable, "-m", "corestate", "doctor", path], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert "sound" in done.stdout
+
+
+def test_a_locked_store_is_an_error_in_time(path, monkeypatch):
+    monkeypatch.setattr("corestate.stores.sqlite._BUSY_SECONDS", 0.05)
+    plain = sqlite3.connect(_store(path), isolation_level=None)
+    plain.execute("BEGIN IMMEDIATE")
+    with corestate.attach(path) as state:
+        with pytest.raises(corestate.StoreBusyError):
+            state.scope("global")["a"] = 2
+        plain.execute("ROLLBACK")
+        assert state.scope("global")["a"] == 1
+        state.scope("global")["a"] = 2
+        assert state.scope("global")["a"] == 2
+    plain.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_p8_fork_while_the_store_is_open(path):
+    with corestate.attach(path) as state:
+        scope = state.scope("global")
+        scope["n"] = 0
+        children = []
+        for _ in range(4):
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    for _ in range(50):
+                        scope.increment("n")
+                    code = 0
+                finally:
+                    os._exit(code)
+            children.append(child)
+        for _ in range(50):
+            scope.increment("n")
+        for child in children:
+            assert os.waitpid(child, 0)[1] == 0
+        assert scope["n"] == 250
+        assert state.durable.store.check() == []
+
+
+def test_transactions_do_not_nest(path):
+    with corestate.attach(path) as state, state.durable.store.write() as rows:
+        with pytest.raises(corestate.StoreError, match="nest"):
+            state.scope("global").set("a", 5)
+        assert rows.one("SELECT count(*) FROM entries") == (1,)
+
+
+@pytest.mark.parametrize("durability", ["full", "normal", "batched"])
+def test_every_durability_keeps_what_it_returned(tmp_path, durability):
+    with corestate.open(tmp_path / "s.state", durability=durability) as state:
+        state.scope("global")["a"] = 1
+        mode = {"full": 2, "normal": 1, "batched": 1}[durability]
+        assert state.durable.store.one("PRAGMA synchronous") == (mode,)
+    with corestate.open(tmp_path / "s.state", durability=durability) as state:
+        assert state.scope("global")["a"] == 1
+    with pytest.raises(ValueError, match="eventually"):
+        corestate.open(tmp_path / "s.state", durability="eventually")
+
+
+class TestStore:
+    """What every store must do; run against each there is."""
+
+    @pytest.fixture(params=["file", "memory"])
+    def store(self, request, tmp_path):
+        store = SQLiteStore(tmp_path / "x.db" if request.param == "file" else None)
+        with store.write() as rows:
+            rows.run("CREATE TABLE t (k TEXT PRIMARY KEY, v BLOB)")
+        yield store
+        store.close()
+
+    def test_commit_and_undo(self, store):
+        with store.write() as rows:
+            assert rows.run("INSERT INTO t VALUES (?, ?)", "a", b"1") == 1
+            rows.many("INSERT INTO t VALUES (?, ?)", [("b", b"2"), ("c", b"3")])
+        with pytest.raises(ZeroDivisionError), store.write() as rows:
+            rows.run("DELETE FROM t")
+            raise ZeroDivisionError
+        with store.read() as rows:
+            assert rows.all("SELECT k FROM t ORDER BY k") == [("a",), ("b",), ("c",)]
+            assert rows.one("SELECT v FROM t WHERE k = ?", "b") == (b"2",)
+            assert rows.one("SELECT v FROM t WHERE k = 'none'") is None
+        assert store.one("SELECT count(*) FROM t") == (3,)
+
+    def test_bad_sql_undoes_everything(self, store):
+        with pytest.raises(corestate.StoreError), store.write() as rows:
+            rows.run("INSERT INTO t VALUES ('x', NULL)")
+            rows.run("INSERT INTO nothing VALUES (1)")
+        assert store.one("SELECT count(*) FROM t") == (0,)
+
+    def test_threads_take_turns(self, store):
+        def work(number):
+            for n in range(25):
+                with store.write() as rows:
+                    rows.run("INSERT INTO t VALUES (?, ?)", f"{number}.{n}", b"")
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert store.one("SELECT count(*) FROM t") == (100,)
+
+    def test_closed(self, store):
+        store.close()
+        store.close()
+        with pytest.raises(corestate.StoreError):
+            store.one("SELECT 1")
+        with pytest.raises(corestate.StoreError), store.write():
+            pass
