@@ -11,7 +11,6 @@ import pytest
 import corestate
 from corestate.stores.sqlite import SQLiteStore
 
-
 _NEWER = "UPDATE meta SET value = 99 WHERE name = 'schema_version'"
 
 
