@@ -53,12 +53,15 @@ static bool finish(const view *v, struct event *event, uint64_t word)
     return true;
 }
 
-/* Take the next position. Bounded, because a hostile peer could keep the words nonsensical for ever. */
+/*
+ * Take the next position. A round that fails is somebody else's success or steps over a slot; far more of them than
+ * there are slots, and the words make no sense: nobody is to be kept here for ever.
+ */
 static int take_position(const view *v, uint32_t owner, uint64_t *position)
 {
     uint64_t passed = 0;
     uint32_t sleeps = 0;
-    for (uint32_t round = 0; round < 1000000; round++) {
+    for (uint32_t round = 0; round < 2 * v->event_mask + 20000; round++) {
         uint64_t head = load64(&v->ring->head);
         struct event *event = event_at(v, head);
         uint64_t lap = lap_at(v, head);
@@ -89,6 +92,7 @@ static int take_position(const view *v, uint32_t owner, uint64_t *position)
                 if (++sleeps > RING_CROWDED_SLEEPS || cs_port_sleep(RING_CROWDED_NS) == CS_E_BUSY)
                     return CS_E_BUSY;
                 passed = 0;
+                round = 0;
             }
         } else {
             *position = head;
