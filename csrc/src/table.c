@@ -43,11 +43,11 @@ int csi_table_find(const view *v, uint32_t table, const char *key, uint32_t leng
         return CS_E_NOT_FOUND;
     uint32_t hash = csi_hash(key, length);
     for (int round = 0; round < 1000; round++) {
-        uint32_t change = load32(&t->head->change);
+        uint32_t begun = instant_begin(v), change = load32(&t->head->change);
         if (walk(v, t, key, length, hash, handle))
             return CS_OK;
-        fence_acquire(); /* the walk came before this look */
-        if (peek32(&t->head->change) == change)
+        /* The walk came before this look; and a mirror does not keep to the order in which writers change chains. */
+        if (instant_stood(v, begun) && peek32(&t->head->change) == change)
             return CS_E_NOT_FOUND;
     }
     return CS_E_BUSY;

@@ -108,7 +108,15 @@
     CASE(snapshot_moment)                                                                                              \
     CASE(snapshot_io)                                                                                                  \
     CASE(snapshot_corrupt)                                                                                             \
-    CASE(snapshot_too_small)
+    CASE(snapshot_too_small)                                                                                           \
+    CASE(mirror_at_rest)                                                                                               \
+    CASE(mirror_clean)                                                                                                 \
+    CASE(mirror_lossy)                                                                                                 \
+    CASE(mirror_bounded)                                                                                               \
+    CASE(mirror_restarts)                                                                                              \
+    CASE(mirror_life)                                                                                                  \
+    CASE(mirror_p5_garbage)                                                                                            \
+    CASE(mirror_refusals)
 
 #define DECLARE(name) void case_##name(void);
 SUITE_CASES(DECLARE)

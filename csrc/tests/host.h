@@ -27,6 +27,7 @@
     CASE(threads_state_events)                                                                                         \
     CASE(threads_p4_events)                                                                                            \
     CASE(threads_lock)                                                                                                 \
+    CASE(threads_p2_mirror)                                                                                            \
     CASE(threads_close)                                                                                                \
     CASE(process_add)                                                                                                  \
     CASE(process_wait)                                                                                                 \

@@ -15,6 +15,7 @@
  *   budgets.h   money that many processes spend and none overspends
  *   values.h    current values of hot keys, above a store
  *   snapshot.h  a picture of a region, and back
+ *   mirror.h    a region's bytes kept the same elsewhere, over a line that may lose them
  *   port.h      what a platform provides (only for who writes a port)
  *
  * Every function says what it guarantees, which errors it returns, what it costs and whether it
@@ -35,5 +36,6 @@
 #include "corestate/budgets.h"
 #include "corestate/values.h"
 #include "corestate/snapshot.h"
+#include "corestate/mirror.h"
 
 #endif

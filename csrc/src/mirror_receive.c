@@ -1,0 +1,421 @@
+#include "crc32c.h"
+#include "mirror_receiver.h"
+
+#define TOO_OLD_FOR_CHANCE 8u /* that many frames from before the window: the numbering began anew */
+
+int cs_mirror_listen(cs_mirror_receiver *handle, void *frame, uint32_t frame_size)
+{
+    if (!handle || !frame)
+        return CS_E_INVALID;
+    if (frame_size < CS_MIRROR_FRAME_MIN || frame_size > CS_MIRROR_FRAME_MAX + CS_MIRROR_FRAME_MAX / 254 + 2)
+        return CS_E_TOO_BIG;
+    memset(handle, 0, sizeof *handle);
+    receiver_of(handle)->in = (frame_gather){frame, frame_size, 0};
+    return CS_OK;
+}
+
+void cs_mirror_told(const cs_mirror_receiver *handle, cs_mirror_status *status)
+{
+    const receiver *r = (const receiver *)(const void *)handle;
+    *status = r->status;
+    status->ready = r->shown;
+    status->behind = r->incomplete || !r->shown;
+}
+
+/* -- numbers -------------------------------------------------------------------------------- */
+
+static bool in_window(const receiver *r, uint32_t number)
+{
+    return r->window[number % WINDOW / 64] >> (number % 64) & 1u;
+}
+static void mark(receiver *r, uint32_t number, bool come)
+{
+    uint64_t bit = 1ull << (number % 64), *word = &r->window[number % WINDOW / 64];
+    *word = come ? *word | bit : *word & ~bit;
+}
+
+static void missed(receiver *r, uint32_t number)
+{
+    r->hole = number;
+    r->incomplete = true;
+}
+
+static void start_numbers(receiver *r, uint32_t number)
+{
+    memset(r->window, 0xFF, sizeof r->window); /* what was before is nobody's loss */
+    r->next = number;
+    r->hole = number - 1;
+    r->old_in_a_row = 0;
+    r->coming.busy = r->headed = r->pictured = false;
+    r->incomplete = true;
+    r->got_count = 0;
+    if (r->provided)
+        memset(r->got, 0, (r->base[RUNS] + 31) / 32 * 4);
+}
+
+/* Is this the first time a frame of this number comes? Counts what is lost, late and repeated. */
+static bool is_new(receiver *r, uint32_t number)
+{
+    int32_t ahead = (int32_t)(number - r->next);
+    if (ahead < -(int32_t)WINDOW) {
+        r->status.repeated++;
+        if (++r->old_in_a_row < TOO_OLD_FOR_CHANCE)
+            return false;
+        r->status.restarts++;
+        start_numbers(r, number);
+        ahead = 0;
+    }
+    r->old_in_a_row = 0;
+    if (ahead < 0) {
+        if (in_window(r, number)) {
+            r->status.repeated++;
+            return false;
+        }
+        r->status.lost--;
+        r->status.reordered++;
+        mark(r, number, true);
+        return true;
+    }
+    if (ahead > 0) {
+        r->status.lost += (uint32_t)ahead;
+        missed(r, number - 1);
+    }
+    for (uint32_t gap = 0; gap < (uint32_t)ahead && gap < WINDOW; gap++)
+        mark(r, number - 1 - gap, false);
+    mark(r, number, true);
+    r->next = number + 1;
+    return true;
+}
+
+/* False when a frame belongs to a stream that has ended. */
+static bool in_stream(receiver *r, const frame_head *head)
+{
+    if (r->heard && head->stream == r->stream)
+        return true;
+    if (r->heard && head->stream == r->former_stream)
+        return false;
+    r->status.restarts += r->heard;
+    r->former_stream = r->heard ? r->stream : head->stream;
+    r->stream = head->stream;
+    r->heard = true;
+    start_numbers(r, head->number);
+    return true;
+}
+
+/* -- units ---------------------------------------------------------------------------------- */
+
+static bool unit_shape(const receiver *r, uint32_t unit, run_shape *shape)
+{
+    uint32_t run = unit >> 24, index = unit & 0xFFFFFFu;
+    if (unit == 0) {
+        *shape = (run_shape){.count = 1, .bytes = sizeof(struct header), .ways = 1};
+        return true;
+    }
+    if (!r->headed || run >= RUNS || run == RUN_HEADER)
+        return false;
+    csi_run_shape(staged_of(r), run, shape);
+    return index < shape->count;
+}
+
+static unsigned char *place_of(receiver *r, uint32_t unit, const run_shape *shape, uint32_t line, uint32_t *length)
+{
+    uint64_t offset = csi_unit_line(shape, unit & 0xFFFFFFu, line, length);
+    return unit == 0 ? (unsigned char *)r->header + offset : view_of(&r->staged)->memory + offset;
+}
+
+static void begin_unit(receiver *r, const run_shape *shape, uint32_t unit, uint32_t first)
+{
+    assembly *a = &r->coming;
+    const view *v = staged_of(r);
+    uint32_t length;
+    *a = (assembly){.unit = unit, .first = first, .busy = true};
+    a->lines = unit == 0 ? (unsigned char *)r->header_lines : v->memory + v->size; /* the workspace goes on behind it */
+    for (uint32_t line = 0, lines = unit_lines(shape); line < lines; line++) {
+        const unsigned char *from = place_of(r, unit, shape, line, &length);
+        memcpy(a->lines + (size_t)line * MIRROR_LINE, from, length);
+    }
+}
+
+static bool patch(assembly *a, const run_shape *shape, const unsigned char *at, uint32_t left)
+{
+    uint32_t length, lines = unit_lines(shape);
+    while (left > 2) {
+        uint32_t line = (uint32_t)at[0] | (uint32_t)at[1] << 8;
+        if (line >= lines)
+            return false;
+        (void)csi_unit_line(shape, 0, line, &length);
+        if (length > left - 2)
+            return false;
+        memcpy(a->lines + (size_t)line * MIRROR_LINE, at + 2, length);
+        at += 2 + length;
+        left -= 2 + length;
+    }
+    return left == 0;
+}
+
+static bool is_whole(const assembly *a, const run_shape *shape)
+{
+    uint32_t length, crc = 0;
+    for (uint32_t line = 0, lines = unit_lines(shape); line < lines; line++) {
+        (void)csi_unit_line(shape, 0, line, &length);
+        crc = csi_crc32c(crc, a->lines + (size_t)line * MIRROR_LINE, length);
+    }
+    return crc == a->crc;
+}
+
+static int take_header(receiver *r)
+{
+    struct header *found = (struct header *)(void *)r->header_lines;
+    /* A source that is a mirror itself: what it says of its own line is not of ours. */
+    memset((unsigned char *)found + offsetof(struct header, applying), 0,
+           sizeof *found - offsetof(struct header, applying));
+    bool same = r->provided && memcmp(r->header, found, sizeof r->header) == 0;
+    memcpy(r->header, found, sizeof r->header);
+    if (same) {
+        r->headed = true;
+        if (!bit_of(r->got, 0)) {
+            set_bit(r->got, 0);
+            r->got_count++;
+        }
+        return CS_OK;
+    }
+    cs_region_info info;
+    uint64_t workspace;
+    cs_mirror_silent(
+        (cs_mirror_receiver *)(void *)r); /* whoever still reads the region before sees that it has ended */
+    r->provided = r->shown = r->silent = false;
+    return cs_mirror_wanted((cs_mirror_receiver *)(void *)r, &info, &workspace) == CS_OK ? CS_E_NOT_READY : CS_OK;
+}
+
+static int take_unit(receiver *r, const run_shape *shape)
+{
+    assembly *a = &r->coming;
+    uint32_t length, run = a->unit >> 24, index = a->unit & 0xFFFFFFu;
+    a->busy = false;
+    r->status.units++;
+    if (a->unit == 0)
+        return take_header(r);
+    uint32_t flat = r->base[run] + index;
+    for (uint32_t line = 0, lines = unit_lines(shape); line < lines; line++) {
+        unsigned char *to = place_of(r, a->unit, shape, line, &length);
+        memcpy(to, a->lines + (size_t)line * MIRROR_LINE, length);
+    }
+    r->newest[flat] = a->first;
+    set_bit(r->dirty, flat);
+    if (run == RUN_ENGINE)
+        r->unsteady = a->unsteady;
+    if (!bit_of(r->got, flat)) {
+        set_bit(r->got, flat);
+        r->got_count++;
+    }
+    return CS_OK;
+}
+
+static int lines_frame(receiver *r, const frame_head *head, const unsigned char *at, uint32_t left)
+{
+    assembly *a = &r->coming;
+    run_shape shape;
+    uint32_t first = head->number - head->part;
+    if (head->part >= MOST_PARTS || !unit_shape(r, head->unit, &shape))
+        return CS_OK;
+    if (head->unit) { /* a later state of it is here already */
+        uint32_t flat = r->base[head->unit >> 24] + (head->unit & 0xFFFFFFu);
+        if (bit_of(r->got, flat) && (int32_t)(first - r->newest[flat]) <= 0)
+            return CS_OK;
+    }
+    if (!a->busy || a->unit != head->unit || a->first != first)
+        begin_unit(r, &shape, head->unit, first);
+    if (head->flags & FLAG_VOID) {
+        a->busy = false;
+        return CS_OK;
+    }
+    if (!patch(a, &shape, at, left)) {
+        a->busy = false;
+        r->status.corrupt++;
+        return CS_OK;
+    }
+    a->parts |= 1ull << head->part;
+    if (head->flags & FLAG_LAST) {
+        a->ended = true;
+        a->last = head->part;
+        a->crc = head->crc;
+        a->unsteady = (head->flags & FLAG_UNSTEADY) != 0;
+    }
+    if (!a->ended || a->parts != ~0ull >> (63 - a->last))
+        return CS_OK;
+    if (is_whole(a, &shape))
+        return take_unit(r, &shape);
+    a->busy = false;
+    r->status.mismatched++;
+    missed(r, head->number);
+    return CS_OK;
+}
+
+static void beat_frame(receiver *r, const unsigned char *at, uint32_t left)
+{
+    if (left < 16)
+        return;
+    uint32_t from = get32(at + 8), frames = get32(at + 12);
+    r->status.source_ns = get64(at);
+    if (!frames || (r->pictured && from == r->last_picture) || !r->provided || r->got_count < r->base[RUNS])
+        return;
+    if ((int32_t)(from - r->hole) > 0) { /* nothing was missing since before it began */
+        r->last_picture = from;
+        r->pictured = true;
+        r->status.pictures++;
+        r->incomplete = false;
+    }
+}
+
+static int take_frame(receiver *r, uint32_t length)
+{
+    frame_head head;
+    const unsigned char *bytes = r->in.bytes;
+    if (!csi_frame_read(bytes, length, &head)) {
+        r->status.corrupt++;
+        return CS_OK;
+    }
+    if (head.type == FRAME_ASK || !in_stream(r, &head) || !is_new(r, head.number))
+        return CS_OK;
+    r->status.frames++;
+    r->status.heard_ns = cs_port_now_ns();
+    if (r->silent) {
+        r->silent = false;
+        for (uint32_t i = r->base[RUN_PARTICIPANTS]; r->provided && i < r->base[RUN_PARTICIPANTS + 1]; i++)
+            set_bit(r->dirty, i);
+    }
+    bytes += FRAME_HEAD;
+    length -= FRAME_HEAD + FRAME_CRC;
+    if (head.type == FRAME_BEAT)
+        beat_frame(r, bytes, length);
+    return head.type == FRAME_LINES ? lines_frame(r, &head, bytes, length) : CS_OK;
+}
+
+int cs_mirror_feed(cs_mirror_receiver *handle, const void *bytes, uint32_t length, uint32_t *used)
+{
+    if (!handle || (!bytes && length) || !used)
+        return CS_E_INVALID;
+    receiver *r = receiver_of(handle);
+    const unsigned char *at = bytes;
+    for (*used = 0; *used < length;) {
+        uint32_t frame = csi_gather(&r->in, at[(*used)++], &r->status.corrupt);
+        r->status.bytes++;
+        int result = frame ? take_frame(r, frame) : CS_OK;
+        if (result != CS_OK)
+            return result;
+    }
+    return CS_OK;
+}
+
+/* -- memory --------------------------------------------------------------------------------- */
+
+static uint64_t to_line(uint64_t n) { return (n + 63u) & ~63ull; }
+
+/*
+ * Beside the region as it arrives: the unit on its way in, and for each unit a number and two bits. No unit is
+ * smaller than 32 bytes, except where there is one of a kind, and none larger than the sum of what may make one.
+ */
+struct workspace {
+    uint64_t assembly, numbers, bits, seats;
+};
+
+static uint64_t plan_workspace(const cs_region_info *info, struct workspace *w)
+{
+    const cs_config *c = &info->config;
+    uint64_t units = info->size / 32 + RUNS;
+    w->assembly =
+        to_line(sizeof(struct engine) + 2ull * c->agent_details_bytes + c->event_bytes + c->value_bytes + 512);
+    w->numbers = to_line(units * 4);
+    w->bits = to_line((units + 31) / 32 * 4);
+    w->seats = to_line((c->participants + 31u) / 32 * 4);
+    return to_line(info->size) + w->assembly + w->numbers + 2 * w->bits + w->seats;
+}
+
+int cs_mirror_wanted(const cs_mirror_receiver *handle, cs_region_info *info, uint64_t *workspace_bytes)
+{
+    if (!handle || !info || !workspace_bytes)
+        return CS_E_INVALID;
+    _Alignas(64) unsigned char header[sizeof(struct header)];
+    struct workspace w;
+    memcpy(header, ((const receiver *)(const void *)handle)->header, sizeof header);
+    if (cs_region_probe(header, sizeof header, info) !=
+        CS_E_TRUNCATED) /* what it is but for all that is missing here */
+        return CS_E_NOT_READY;
+    *workspace_bytes = plan_workspace(info, &w);
+    return CS_OK;
+}
+
+static void count_units(receiver *r)
+{
+    run_shape shape;
+    r->base[0] = 0;
+    for (uint32_t run = 0; run < RUNS; run++) {
+        csi_run_shape(staged_of(r), run, &shape);
+        r->base[run + 1] = r->base[run] + shape.count;
+    }
+}
+
+int cs_mirror_provide(cs_mirror_receiver *handle, void *memory, uint64_t size, void *workspace,
+                      uint64_t workspace_bytes, int64_t port_handle, int64_t shift_ns)
+{
+    if (!handle || !memory || !workspace || ((uintptr_t)memory | (uintptr_t)workspace) % LAYOUT_LINE)
+        return CS_E_INVALID;
+    receiver *r = receiver_of(handle);
+    cs_region_info info;
+    uint64_t needed;
+    struct workspace w;
+    int result = cs_mirror_wanted(handle, &info, &needed);
+    if (result != CS_OK)
+        return result;
+    if (size != info.size || workspace_bytes < needed)
+        return CS_E_TRUNCATED;
+    unsigned char *at = workspace;
+    memset(workspace, 0, (size_t)needed);
+    memcpy(at, r->header, sizeof r->header);
+    result = cs_region_attach(&r->staged, at, size, CS_READ_ONLY | CS_PRIVATE, -1);
+    if (result != CS_OK)
+        return result;
+    (void)plan_workspace(&info, &w);
+    count_units(r);
+    r->newest = (uint32_t *)(void *)(at += to_line(size) + w.assembly);
+    r->got = (uint32_t *)(void *)(at += w.numbers);
+    r->dirty = (uint32_t *)(void *)(at += w.bits);
+    r->held = (uint32_t *)(void *)(at + w.bits);
+    r->live = memory;
+    r->handle = port_handle;
+    r->shift_ns = (uint64_t)shift_ns;
+    r->headed = r->provided = r->incomplete = true;
+    r->shown = r->coming.busy = false;
+    set_bit(r->got, 0);
+    r->got_count = 1;
+    memset(r->waiting_since, 0, sizeof r->waiting_since);
+    cs_port_identify(&r->self);
+    return CS_OK;
+}
+
+struct taker {
+    unsigned char *at;
+    uint32_t left;
+};
+
+static int take_bytes(void *context, const void *bytes, uint32_t length)
+{
+    struct taker *taker = context;
+    if (length > taker->left)
+        return -1;
+    memcpy(taker->at, bytes, length);
+    taker->at += length;
+    taker->left -= length;
+    return 0;
+}
+
+int cs_mirror_ask(cs_mirror_receiver *handle, void *out, uint32_t capacity, uint32_t *length)
+{
+    if (!handle || !out || !length)
+        return CS_E_INVALID;
+    const receiver *r = receiver_of(handle);
+    unsigned char frame[FRAME_HEAD + FRAME_CRC];
+    struct taker taker = {out, capacity};
+    csi_frame_head(frame, &(frame_head){.type = FRAME_ASK, .stream = r->stream, .number = r->next});
+    return csi_cobs_write(frame, sizeof frame, take_bytes, &taker, length) == CS_OK ? CS_OK : CS_E_TOO_BIG;
+}
