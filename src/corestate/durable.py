@@ -27,6 +27,9 @@ _STORE_NOTE = b"corestate:store"
 TURN = "corestate:store"
 """The named lock in which processes that write to the store queue up."""
 
+KEYED = "corestate:keyed"
+"""The named lock that stands for all keys in a region without room for hot values."""
+
 
 def store_path(address: str, given: str | os.PathLike[str] | None) -> Path | None:
     """Where the store of a region at an address is: beside its file, or where it was said; None: in memory.
@@ -164,6 +167,22 @@ class Durable:
     def ephemeral(self) -> Hot:
         """Values that live in the region alone, of this boot."""
         return Hot(self._region, self._epoch(b"ephemeral"))
+
+    @contextmanager
+    def keyed(self, key: bytes) -> Iterator[None]:
+        """Hold the lock that stands for a key between all processes, around a commit and its publishing.
+
+        Keys share locks: do not nest. Take it before a transaction, never within one.
+        """
+        hot = self.hot
+        if hot.there:
+            with hot.locked((key,)):
+                yield
+        elif self._region.writable and self._region.config.locks:
+            with self._locks[KEYED]:
+                yield
+        else:
+            yield
 
     def _epoch(self, of: bytes) -> int:
         boot = ffi.new("uint64_t[2]")

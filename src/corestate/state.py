@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from corestate import health, snapshot
-from corestate.agents import Agents
 from corestate.areas import Areas
 from corestate.audit import Audit
 from corestate.counters import Counters, Gauges
 from corestate.durable import Durable
 from corestate.engine import Engine
 from corestate.events import Events
+from corestate.governance import Budgets, GovernedAgents
 from corestate.locks import Locks
 from corestate.participants import Participant, participants
 from corestate.scopes import history as histories
@@ -62,8 +62,10 @@ class StateManager:
     """Cortical areas."""
     locks: Locks
     """Named locks."""
-    agents: Agents
-    """The agent registry."""
+    agents: GovernedAgents
+    """The agent registry, and what is kept of the agents under governance."""
+    budgets: Budgets
+    """Money that processes spend from together."""
     events: Events
     """The event log."""
     tasks: Tasks
@@ -90,10 +92,11 @@ class StateManager:
         self.gauges = Gauges(region)
         self.areas = Areas(region)
         self.locks = Locks(region)
-        self.agents = Agents(region)
         self.events = Events(region)
         self.durable = Durable(region, self.locks, store, durability)
         self.audit = Audit(self.durable)
+        self.budgets = Budgets(region, self.durable, self.audit)
+        self.agents = GovernedAgents(region, self.durable, self.budgets, self.audit)
         self._space = Space(self.durable, self.events)
         self.tasks = Tasks(self.durable, self.counters, self.events)
         self.states = States(self._space, self.events)

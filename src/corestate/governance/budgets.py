@@ -1,0 +1,395 @@
+"""``state.budgets``: all budgets, between the region, where they are spent, and the store, where what was spent stays.
+
+A durable commit is prepared in the region, committed in the store, and committed in the region, in this order. Whoever
+finds a reservation of the dead that was prepared asks the store what became of it. The budgets of a region count only
+for the boot they were loaded under: after another, or in a region made anew, they are loaded from the store first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from corestate._arguments import name_bytes, unsigned
+from corestate._binding import check, error, ffi, lib
+from corestate.audit.rows import AuditEvent
+from corestate.errors import (
+    ExistsError,
+    LimitError,
+    NameInvalidError,
+    NotFoundError,
+    ReadOnlyError,
+    StaleError,
+)
+from corestate.governance import rows as sql
+from corestate.governance.budget import Budget, BudgetInfo, Reservation, not_running
+from corestate.names import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from corestate.audit.trail import Audit, Recorded
+    from corestate.durable import Durable
+    from corestate.governance.rows import Kept
+    from corestate.region import Region
+    from corestate.stores import Rows
+
+__all__ = ["Budgets"]
+
+WARN_AT = 10
+"""The event comes when less than one part in ten is left."""
+
+
+def _boot() -> str:
+    boot = ffi.new("uint64_t[2]")
+    lib.cs_boot_id(boot)
+    return f"{boot[1]:016x}{boot[0]:016x}"
+
+
+class Budgets(Mapping[str, Budget]):
+    """A mapping from names to budgets. ``state.budgets[name]`` never makes one; ``create`` does.
+
+    With mode ``"r"`` budgets can be looked at as far as the region has them.
+    """
+
+    def __init__(self, region: Region, durable: Durable, audit: Audit) -> None:
+        self.region = region
+        self._durable = durable
+        self._audit = audit
+        self._ready = False
+        self.status_of: Callable[[str], str | None] = lambda _: None
+        """The status of an agent as text, None while it runs; set by who knows agents."""
+
+    # -- making and finding --------------------------------------------------------------------
+
+    def create(self, name: str, limit: int, *, durable: bool = True) -> Budget:
+        """Make a budget.
+
+        Args:
+            name: 1 to 63 bytes of UTF-8.
+            limit: in micro-units.
+            durable: False keeps it in the region alone: reserve and commit are calls of the core and nothing else; it
+                outlives every process, not the region nor a reboot.
+
+        Raises:
+            ExistsError, NameInvalidError, WrongTypeError, RangeError, FullError, ReadOnlyError, StoreError.
+        """
+        unsigned(limit, "limit", 63)
+        encoded = name_bytes(name, "budget")
+        self._writable(name)
+        self.ready()
+        if not durable:
+            if self._find(encoded, name) is not None:
+                raise _exists(name)
+            handle = self._open(encoded, name)
+            check(lib.cs_budget_set_limit(self.region.view, handle, limit), f"budget {name!r}")
+            return Budget(self, name, handle, durable=False, agent=False)
+        with self._durable.store.write() as rows:
+            if sql.kept(rows, name) is not None:
+                raise _exists(name)
+            handle = self.insert(rows, name, limit)
+        self.load(handle, limit)
+        return Budget(self, name, handle, durable=True, agent=False)
+
+    def insert(self, rows: Rows, name: str, limit: int) -> int:
+        """In a transaction of the store: a new budget, with a place in the region that has nothing to spend yet."""
+        self._load_all(rows, _boot())
+        encoded = name_bytes(name, "budget")
+        there = self._find(encoded, name)
+        if there is not None and self._info(there)[:3] != (0, 0, 0):
+            raise _exists(name)
+        handle = self._open(encoded, name) if there is None else there
+        rows.run("INSERT INTO budgets (name, amount_limit) VALUES (?, ?)", name, limit)
+        return handle
+
+    def load(self, handle: int, limit: int, spent: int = 0, detections: int = 0) -> None:
+        """After the commit: what the store has, into a place that has nothing to spend."""
+        # Who lowers a limit and is killed may leave more spent than the limit.
+        code = lib.cs_budget_load(self.region.view, handle, max(limit, spent), spent, detections)
+        check(code, "loading a budget")
+
+    def __getitem__(self, name: str) -> Budget:
+        """The budget of this name.
+
+        Raises:
+            NotFoundError: (a KeyError) there is none. NameInvalidError, StoreError.
+        """
+        encoded = name_bytes(name, "budget")
+        self.ready()
+        handle = self._find(encoded, name)
+        known: Kept | None = None
+        if self._durable.there:
+            with self._durable.store.read() as rows:
+                known = sql.kept(rows, name)
+        if handle is not None and known is not None and self.region.writable:
+            self._repair(handle, known)
+        if handle is None and known is not None and self.region.writable:
+            handle = self._bring(name)
+        if handle is None:
+            raise NotFoundError.because(f"budget {name!r:.100}", advice="make it with state.budgets.create()")
+        return Budget(self, name, handle, durable=known is not None, agent=known is not None and known.agent)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The budget of this name, or ``default``."""
+        try:
+            return self[name]
+        except NotFoundError:
+            return default
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            return isinstance(name, str) and self.get(name) is not None
+        except NameInvalidError:
+            return False
+
+    def __iter__(self) -> Iterator[str]:
+        self.ready()
+        names = {name for _, name in walk(self.region, lib.CS_SECTION_BUDGETS)}
+        if self._durable.there:
+            with self._durable.store.read() as rows:
+                names.update(found.name for found in sql.all_kept(rows))
+        return iter(sorted(names))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __delitem__(self, name: str) -> None:
+        """Remove a budget, its reservations and what was spent of it.
+
+        Raises:
+            NotFoundError; ExistsError: it is a governed agent's (``state.agents.remove``). ReadOnlyError, StoreError.
+        """
+        found = self[name]
+        self._writable(name)
+        if found.agent:
+            raise ExistsError.because(
+                f"budget {name!r:.100}",
+                expected="one of no agent",
+                found="a governed agent's",
+                advice="remove the agent: state.agents.remove(id)",
+            )
+        if not found.durable:
+            check(lib.cs_budget_remove(self.region.view, found.handle), f"budget {name!r:.100}")
+            return
+        with self._durable.store.write() as rows:
+            self.remove(rows, name)
+
+    def remove(self, rows: Rows, name: str) -> None:
+        """In a transaction of the store: remove it here and there. One that comes to nothing is loaded anew."""
+        handle = self._find(name_bytes(name, "budget"), name)
+        if handle is not None:
+            check(lib.cs_budget_remove(self.region.view, handle), f"budget {name!r:.100}")
+        rows.run("DELETE FROM budgets WHERE name = ?", name)
+
+    # -- the region and the store in step --------------------------------------------------------
+
+    def ready(self) -> None:
+        """See that the region's budgets are this boot's, loaded from the store if it has any. Once a manager."""
+        if self._ready or not self.region.writable:
+            return
+        if self._durable.there:
+            store, boot = self._durable.store, _boot()
+            recorded = "SELECT 1 FROM budget_regions WHERE region = ? AND boot = ?"
+            if store.one(recorded, self.region.instance, boot) is None:
+                with store.write() as rows:
+                    self._load_all(rows, boot)
+        # Where there is no store yet, whoever makes the first durable budget records the region and the boot.
+        self._ready = True
+        self.settle()
+
+    def _load_all(self, rows: Rows, boot: str) -> None:
+        region = self.region.instance
+        if rows.one("SELECT 1 FROM budget_regions WHERE region = ? AND boot = ?", region, boot) is not None:
+            return  # another process was quicker
+        for found in sql.all_kept(rows):
+            encoded = found.name.encode()
+            handle = self._find(encoded, found.name)
+            if handle is not None:  # of another boot: it may have more or less than the store
+                check(lib.cs_budget_remove(self.region.view, handle), f"budget {found.name!r}")
+            self.load(self._open(encoded, found.name), found.limit, found.spent, found.detections)
+        rows.run("DELETE FROM commitments")
+        rows.run("DELETE FROM budget_regions")
+        rows.run("INSERT INTO budget_regions VALUES (?, ?)", region, boot)
+
+    def _bring(self, name: str) -> int | None:
+        """From the store into the region, where it is not: its maker or remover died in between."""
+        with self._durable.store.write() as rows:
+            found, handle = sql.kept(rows, name), self._find(name.encode(), name)
+            if handle is not None or found is None:
+                return handle
+            handle = self._open(name.encode(), name)
+            self.load(handle, found.limit, found.spent, found.detections)
+            return handle
+
+    def _repair(self, handle: int, known: Kept) -> None:
+        """What somebody who died between store and region has left undone."""
+        there = self._info(handle)
+        if there.limit == known.limit:
+            return
+        with self._durable.store.write() as rows:
+            found = sql.kept(rows, known.name)
+            if found is None:
+                return
+            there = self._info(handle)
+            if there[:3] == (0, 0, 0):
+                self.load(handle, found.limit, found.spent, found.detections)
+            elif there.limit != found.limit:
+                self._follow(handle, found.limit)
+
+    def _follow(self, handle: int, limit: int) -> None:
+        """The store's limit, as far as reservations leave room for it yet."""
+        code = lib.cs_budget_set_limit(self.region.view, handle, limit)
+        if code not in (lib.CS_OK, lib.CS_E_LIMIT):
+            raise error(code, "limit of a budget")
+
+    def limit(self, budget: Budget, limit: int) -> None:
+        """See ``Budget.set_limit``."""
+        self._writable(budget.name)
+        if not budget.durable:
+            check(lib.cs_budget_set_limit(self.region.view, budget.handle, limit), f"limit of {budget.name!r}")
+            return
+        with self._durable.keyed(b"budget\0" + budget.name.encode()):
+            there = budget.info()
+            if limit < there.spent + there.reserved:
+                raise _too_low(budget.name, limit, there)
+            with self._durable.store.write() as rows:
+                found = sql.kept(rows, budget.name)
+                if found is None:
+                    raise StaleError.because(f"budget {budget.name!r}")
+                if limit < found.spent:
+                    raise _too_low(budget.name, limit, there)
+                self._keep_limit(rows, budget.name, limit)
+            code = lib.cs_budget_set_limit(self.region.view, budget.handle, limit)
+            if code == lib.CS_E_LIMIT:  # reserved meanwhile
+                with self._durable.store.write() as rows:
+                    self._keep_limit(rows, budget.name, found.limit)
+                raise _too_low(budget.name, limit, budget.info())
+            check(code, f"limit of {budget.name!r}")
+
+    @staticmethod
+    def _keep_limit(rows: Rows, name: str, limit: int) -> None:
+        rows.run("UPDATE budgets SET amount_limit = ?, version = version + 1 WHERE name = ?", limit, name)
+
+    # -- spending ------------------------------------------------------------------------------
+
+    def running(self, name: str) -> None:
+        """Raises TransitionError unless the agent runs."""
+        status = self.status_of(name)
+        if status is not None:
+            raise not_running(name, status)
+
+    def commit(self, reservation: Reservation, amount: int) -> None:
+        """See ``Reservation.commit``, of a durable budget."""
+        reservation.prepare()
+        with self._durable.store.write() as rows:
+            spent, warning = self.record(rows, reservation, amount)
+        if warning is not None:
+            self._audit.recorded(warning)
+        reservation.finish(spent)
+
+    def record(self, rows: Rows, reservation: Reservation, amount: int) -> tuple[int, Recorded | None]:
+        """See ``Reservation.record``: an attempt that was interrupted after its commit has spent what it spent then."""
+        budget = reservation.budget
+        found = sql.commit(rows, self.region.instance, reservation.handle, budget.name, amount)
+        if found is None:
+            before = sql.committed(rows, self.region.instance, reservation.handle)
+            if sql.kept(rows, budget.name) is None or before is None:
+                raise StaleError.because(f"budget {budget.name!r}")
+            return before, None
+        limit, spent = found
+        if self._info(budget.handle).limit != limit:
+            self._follow(budget.handle, limit)
+        threshold = limit - limit // WARN_AT
+        if not limit or not spent - amount < threshold <= spent:
+            return amount, None
+        details = {"limit": limit, "spent": spent}
+        return amount, self._audit.add(rows, budget.name, AuditEvent.BUDGET_WARNING, details)
+
+    def committed(self, reservation: Reservation) -> int | None:
+        """What the store has of a reservation that may have been committed."""
+        with self._durable.store.read() as rows:
+            return sql.committed(rows, self.region.instance, reservation.handle)
+
+    def settle(self) -> int:
+        """End what the dead were committing as the store says it ended; returns how many. O(reservations)."""
+        if not self.region.writable:
+            return 0
+        cursor, reservation, budget = ffi.new("uint32_t *"), ffi.new("cs_handle *"), ffi.new("cs_handle *")
+        amount, found = ffi.new("uint64_t *"), list[int]()
+        while lib.cs_budget_next_unsettled(self.region.view, cursor, reservation, budget, amount) == lib.CS_OK:
+            found.append(int(reservation[0]))
+        if not found:
+            return 0
+        with self._durable.store.write() as rows:
+            spent = {handle: sql.lapse(rows, self.region.instance, handle) for handle in found}
+        for handle, total in spent.items():
+            code = lib.cs_budget_settle(self.region.view, handle, total)
+            if code not in (lib.CS_OK, lib.CS_E_STALE, lib.CS_E_NOT_OWNER):  # others settle, too
+                raise error(code, "settling a reservation of the dead")
+        return len(found)
+
+    def detected(self, name: str, total: int) -> None:
+        """After the commit of a detection, under the agent's lock: bring the region's tally up to the store's."""
+        handle = self._find(name.encode(), name)
+        if handle is not None:
+            behind = total - self._info(handle).detections
+            if behind > 0:
+                check(lib.cs_budget_detect(self.region.view, handle, behind, ffi.NULL), f"budget {name!r}")
+
+    # -- how -----------------------------------------------------------------------------------
+
+    def known(self, name: str) -> bool:
+        """Whether the region has a budget of this name: one look, lock-free."""
+        self.ready()
+        return self._find(name_bytes(name, "budget"), name) is not None
+
+    def _info(self, handle: int) -> BudgetInfo:
+        info = ffi.new("cs_budget_info *")
+        check(lib.cs_budget_get(self.region.view, handle, info), "budget")
+        return BudgetInfo(info.limit, info.spent, info.reserved, info.detections, bool(info.warned))
+
+    def _find(self, encoded: bytes, name: str) -> int | None:
+        handle = ffi.new("cs_handle *")
+        code = lib.cs_budget_find(self.region.view, encoded, len(encoded), handle)
+        if code == lib.CS_E_NOT_FOUND:
+            return None
+        if code < 0:
+            raise error(code, f"budget {name!r:.100}")
+        return int(handle[0])
+
+    def _open(self, encoded: bytes, name: str) -> int:
+        handle = ffi.new("cs_handle *")
+        code = lib.cs_budget_open(self.region.view, encoded, len(encoded), handle)
+        if code == lib.CS_E_FULL:
+            raise error(
+                code,
+                f"budget {name!r:.100}",
+                expected="a free place for a budget",
+                found=f"{self.region.config.budgets} budgets, as many as the region has room for",
+                advice="remove some, or make the region with more RegionConfig(budgets=...)",
+            )
+        if code < 0:
+            raise error(code, f"budget {name!r:.100}")
+        return int(handle[0])
+
+    def _writable(self, name: str) -> None:
+        if not self.region.writable:
+            raise ReadOnlyError.because(f"budget {name!r:.100}")
+
+    def __repr__(self) -> str:
+        return f"<Budgets of {self.region.address}>"
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _exists(name: str) -> ExistsError:
+    return ExistsError.because(f"budget {name!r:.100}", expected="a name no budget has", found="that there is one")
+
+
+def _too_low(name: str, limit: int, there: BudgetInfo) -> LimitError:
+    return LimitError.because(
+        f"limit of {name!r:.100}",
+        expected=f"at least {there.spent + there.reserved} micro-units, which are spent or reserved",
+        found=str(limit),
+        advice="wait for reservations to end, or choose more",
+    )

@@ -1,0 +1,82 @@
+"""The SQL of budgets. Every function works inside a transaction the caller holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from corestate.stores import Rows
+
+__all__ = ["Kept", "all_kept", "commit", "committed", "kept", "lapse"]
+
+PLACE = (1 << 32) - 1
+"""The lower half of a reservation's handle: its place; the upper half is its generation there."""
+
+
+class Kept(NamedTuple):
+    """A budget as the store has it."""
+
+    name: str
+    limit: int
+    spent: int
+    detections: int
+    agent: bool
+    """Whether it is a governed agent's."""
+
+
+_KEPT = (
+    "SELECT b.name, b.amount_limit, b.spent, b.detections, g.id IS NOT NULL "
+    "FROM budgets b LEFT JOIN governed g ON g.id = b.name"
+)
+
+
+def kept(rows: Rows, name: str) -> Kept | None:
+    """A budget, if the store has it."""
+    row = rows.one(f"{_KEPT} WHERE b.name = ?", name)
+    return None if row is None else Kept(row[0], row[1], row[2], row[3], bool(row[4]))
+
+
+def all_kept(rows: Rows) -> list[Kept]:
+    """Every budget."""
+    return [Kept(*row) for row in rows.all(f"{_KEPT} ORDER BY b.name")]
+
+
+def commit(rows: Rows, region: str, reservation: int, name: str, amount: int) -> tuple[int, int] | None:
+    """Spend from a reservation: the limit and what is spent then; None when this reservation was ended before."""
+    fresh = rows.run(
+        "INSERT INTO commitments (region, place, generation, budget, amount) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (region, place) DO UPDATE SET generation = excluded.generation, budget = excluded.budget, "
+        "amount = excluded.amount WHERE commitments.generation <> excluded.generation",
+        region,
+        reservation & PLACE,
+        reservation >> 32,
+        name,
+        amount,
+    )
+    if not fresh:
+        return None
+    row = rows.one(
+        "UPDATE budgets SET spent = spent + ?, version = version + 1 WHERE name = ? RETURNING amount_limit, spent",
+        amount,
+        name,
+    )
+    return None if row is None else (row[0], row[1])
+
+
+def committed(rows: Rows, region: str, reservation: int) -> int | None:
+    """What was committed from a reservation; None: nothing so far."""
+    row = rows.one(
+        "SELECT amount FROM commitments WHERE region = ? AND place = ? AND generation = ?",
+        region,
+        reservation & PLACE,
+        reservation >> 32,
+    )
+    return None if row is None else int(row[0])
+
+
+def lapse(rows: Rows, region: str, reservation: int) -> int:
+    """What was committed from a reservation of the dead; nothing can be from now on."""
+    amount = committed(rows, region, reservation)
+    if amount is None:
+        commit(rows, region, reservation, "", 0)
+    return amount or 0
