@@ -258,12 +258,26 @@ static void show(receiver *r)
 
 static void heard(const receiver *r) { store64(&((struct header *)(void *)r->live)->heard_ns, r->status.heard_ns); }
 
+#define SAME_CLOCK_NS 60000000000ll
+
+/* False while the source's clock is not known and has to be. */
+static bool choose_shift(receiver *r)
+{
+    if (r->shifting && !r->status.source_ns)
+        return false;
+    if (r->shifting && (r->ahead_ns > SAME_CLOCK_NS || r->ahead_ns < -SAME_CLOCK_NS))
+        r->shift_ns = (uint64_t)r->ahead_ns;
+    return true;
+}
+
 int cs_mirror_apply(cs_mirror_receiver *handle)
 {
     if (!handle || !receiver_of(handle)->provided)
         return CS_E_NOT_READY;
     receiver *r = receiver_of(handle);
     if (!r->shown && r->got_count < r->base[RUNS])
+        return 0;
+    if (!r->shown && !choose_shift(r))
         return 0;
     apply_run(r, RUN_PARTICIPANTS); /* first: events borrow from who is alive */
     apply_run(r, RUN_ENGINE);

@@ -257,6 +257,7 @@ static void beat_frame(receiver *r, const unsigned char *at, uint32_t left)
         return;
     uint32_t from = get32(at + 8), frames = get32(at + 12);
     r->status.source_ns = get64(at);
+    r->ahead_ns = (int64_t)(r->status.heard_ns - r->status.source_ns);
     if (!frames || (r->pictured && from == r->last_picture) || !r->provided || r->got_count < r->base[RUNS])
         return;
     if ((int32_t)(from - r->hole) > 0) { /* nothing was missing since before it began */
@@ -356,9 +357,10 @@ static void count_units(receiver *r)
 }
 
 int cs_mirror_provide(cs_mirror_receiver *handle, void *memory, uint64_t size, void *workspace,
-                      uint64_t workspace_bytes, int64_t port_handle, int64_t shift_ns)
+                      uint64_t workspace_bytes, int64_t port_handle, uint32_t flags)
 {
-    if (!handle || !memory || !workspace || ((uintptr_t)memory | (uintptr_t)workspace) % LAYOUT_LINE)
+    if (!handle || !memory || !workspace || (flags & ~(uint32_t)CS_MIRROR_SHIFT_TIMES) ||
+        ((uintptr_t)memory | (uintptr_t)workspace) % LAYOUT_LINE)
         return CS_E_INVALID;
     receiver *r = receiver_of(handle);
     cs_region_info info;
@@ -383,7 +385,9 @@ int cs_mirror_provide(cs_mirror_receiver *handle, void *memory, uint64_t size, v
     r->held = (uint32_t *)(void *)(at + w.bits);
     r->live = memory;
     r->handle = port_handle;
-    r->shift_ns = (uint64_t)shift_ns;
+    r->shift_ns = 0;
+    r->shifting = flags == CS_MIRROR_SHIFT_TIMES;
+    r->status.source_ns = 0;
     r->headed = r->provided = r->incomplete = true;
     r->shown = r->coming.busy = false;
     set_bit(r->got, 0);
@@ -393,29 +397,13 @@ int cs_mirror_provide(cs_mirror_receiver *handle, void *memory, uint64_t size, v
     return CS_OK;
 }
 
-struct taker {
-    unsigned char *at;
-    uint32_t left;
-};
-
-static int take_bytes(void *context, const void *bytes, uint32_t length)
-{
-    struct taker *taker = context;
-    if (length > taker->left)
-        return -1;
-    memcpy(taker->at, bytes, length);
-    taker->at += length;
-    taker->left -= length;
-    return 0;
-}
-
 int cs_mirror_ask(cs_mirror_receiver *handle, void *out, uint32_t capacity, uint32_t *length)
 {
     if (!handle || !out || !length)
         return CS_E_INVALID;
     const receiver *r = receiver_of(handle);
     unsigned char frame[FRAME_HEAD + FRAME_CRC];
-    struct taker taker = {out, capacity};
+    cs_mirror_buffer buffer = {out, capacity, 0};
     csi_frame_head(frame, &(frame_head){.type = FRAME_ASK, .stream = r->stream, .number = r->next});
-    return csi_cobs_write(frame, sizeof frame, take_bytes, &taker, length) == CS_OK ? CS_OK : CS_E_TOO_BIG;
+    return csi_cobs_write(frame, sizeof frame, cs_mirror_collect, &buffer, length) == CS_OK ? CS_OK : CS_E_TOO_BIG;
 }

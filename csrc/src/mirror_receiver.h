@@ -25,12 +25,13 @@ typedef struct receiver {
     uint32_t next; /* number */
     uint32_t hole; /* the last number that something was missing at */
     uint32_t old_in_a_row, last_picture;
-    bool heard, headed, provided, shown, silent, incomplete, pictured;
+    bool heard, headed, provided, shown, silent, incomplete, pictured, shifting;
     assembly coming;
 
     cs_region staged; /* a private view of what has arrived */
     unsigned char *live;
-    uint64_t shift_ns;
+    uint64_t shift_ns; /* added to the source's times */
+    int64_t ahead_ns;  /* how far this machine's clock is before the source's */
     int64_t handle;
     cs_identity self;
     uint32_t base[RUNS + 1]; /* of each run's units among all */

@@ -81,6 +81,7 @@ int cs_mirror_open(cs_mirror_sender *handle, const cs_region *region, const cs_m
     s->whole = options->whole != 0;
     s->wanted = s->cut = true; /* a zero first: who listens already may have half of something else */
     s->refilled_ns = s->pictured_ns = cs_port_monotonic_ns();
+    s->beaten_ns = s->refilled_ns - s->beat_ms * 1000000ull; /* a beat comes first, so that the clock is known */
     s->allowance = (int32_t)frame_size;
     return CS_OK;
 }

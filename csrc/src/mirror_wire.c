@@ -182,6 +182,16 @@ int csi_cobs_write(unsigned char *frame, uint32_t length, cs_write_fn write, voi
     return write(context, &zero, 1) == 0 ? CS_OK : CS_E_IO;
 }
 
+int cs_mirror_collect(void *context, const void *bytes, uint32_t length)
+{
+    cs_mirror_buffer *buffer = context;
+    if (length > buffer->capacity - buffer->filled)
+        return -1;
+    memcpy(buffer->bytes + buffer->filled, bytes, length);
+    buffer->filled += length;
+    return 0;
+}
+
 uint32_t csi_cobs_decode(unsigned char *bytes, uint32_t length)
 {
     uint32_t from = 0, to = 0;

@@ -470,6 +470,7 @@ void case_mirror_life(void)
     CHECK(mirrored());
     CHECK_RESULT(cs_health_read(&mirror, CS_FOREVER, &health), CS_OK);
     CHECK_EQUAL(health.participants_live, 1);
+    CHECK_EQUAL(health.link_age_ns / 1000000000u, 0);
     struct header *header = (struct header *)(void *)suite_block[1];
     store64(&header->heard_ns, load64(&header->heard_ns) - 3000000000u);
     CHECK_RESULT(cs_health_read(&mirror, CS_FOREVER, &health), CS_OK);

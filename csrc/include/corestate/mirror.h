@@ -50,6 +50,16 @@ typedef struct cs_mirror_options {
     uint32_t whole;            /* 1: send units whole, for lines that reorder (UDP); 0: only their changed lines */
 } cs_mirror_options;
 
+/* A buffer as a place to write to, with cs_mirror_collect as the write function: for who sends what is in it himself
+ * (by DMA, from another task, over a socket) and then sets `filled` to 0. */
+typedef struct cs_mirror_buffer {
+    unsigned char *bytes;
+    uint32_t capacity;
+    uint32_t filled;
+} cs_mirror_buffer;
+/* 0, or -1 and nothing taken when there is no room. */
+CS_API int cs_mirror_collect(void *buffer, const void *bytes, uint32_t length);
+
 /* Opaque; the caller keeps it where it likes. One task at a time uses it. */
 typedef struct cs_mirror_sender {
     uint64_t private_[32];
@@ -108,14 +118,16 @@ CS_API int cs_mirror_feed(cs_mirror_receiver *receiver, const void *bytes, uint3
  * Errors: NOT_READY (nothing is known of it yet). */
 CS_API int cs_mirror_wanted(const cs_mirror_receiver *receiver, cs_region_info *info, uint64_t *workspace_bytes);
 
+#define CS_MIRROR_SHIFT_TIMES 1 /* a source whose clock is over a minute off: its times are shown by this machine's */
+
 /*
  * Give it memory: `memory` (zeroed, 64-byte aligned, as large as the source) becomes the region, `workspace` is the
  * receiver's own (64-byte aligned). handle is the port's, for the liveness of participants: who was alive at the source is
- * shown alive here while this process lives and the line is up. shift_ns is added to the source's times, where its clock is
- * another one. `memory` is no region before cs_mirror_apply says so. Errors: INVALID, TRUNCATED.
+ * shown alive here while this process lives and the line is up. `memory` is no region before cs_mirror_apply says so.
+ * Errors: INVALID, TRUNCATED, NOT_READY.
  */
 CS_API int cs_mirror_provide(cs_mirror_receiver *receiver, void *memory, uint64_t size, void *workspace,
-                             uint64_t workspace_bytes, int64_t handle, int64_t shift_ns);
+                             uint64_t workspace_bytes, int64_t handle, uint32_t flags);
 
 /*
  * Write what has arrived into the region. 1 when the region is whole (from then on it may be shown to others), 0 before
