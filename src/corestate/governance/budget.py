@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corestate._arguments import unsigned
 from corestate._binding import error, ffi, lib
@@ -23,7 +23,14 @@ MOST = (1 << 63) - 1
 """The largest amount, in micro-units."""
 
 _LIMIT, _FULL, _STALE = lib.CS_E_LIMIT, lib.CS_E_FULL, lib.CS_E_STALE
+_blank = object.__new__
 _reserve, _commit = lib.cs_budget_reserve, lib.cs_budget_commit
+
+
+def _out() -> tuple[Any, memoryview]:
+    """Where the core puts a handle, and the quicker way to read it from there."""
+    out = ffi.new("cs_handle *")
+    return out, memoryview(ffi.buffer(out)).cast("Q")
 
 
 class BudgetInfo(NamedTuple):
@@ -59,7 +66,7 @@ class Budget:
         self.region = budgets.region
         """Where it is spent."""
         self._handle = handle
-        self._out = [ffi.new("cs_handle *")]
+        self._out = [_out()]
         self.name = name
         """Its name; a governed agent's budget has its id."""
         self.durable = durable
@@ -132,14 +139,18 @@ class Budget:
         if self.agent:
             self.table.running(self.name)
         try:
-            out = self._out.pop()  # atomic, so that no two threads get the same
+            both = self._out.pop()  # atomic, so that no two threads get the same
         except IndexError:
-            out = ffi.new("cs_handle *")
+            both = _out()
+        out, found = both
         code = _reserve(self.region.view, self._handle, amount, out)
         if code < 0:
             self._reserve_again(code, amount, out)
-        reservation = Reservation(self, out[0], amount)
-        self._out.append(out)
+        reservation = _blank(Reservation)  # a call of its own __init__ would take longer than that of the core
+        reservation.budget = self
+        reservation.amount = amount
+        reservation._handle = found[0]  # noqa: SLF001
+        self._out.append(both)
         return reservation
 
     def _reserve_again(self, code: int, amount: int, out: object) -> None:
@@ -211,16 +222,18 @@ class Budget:
 class Reservation:
     """An amount set aside. Commit what was really spent of it, or cancel it; it ends once."""
 
-    __slots__ = ("_handle", "_prepared", "amount", "budget", "ended")
+    __slots__ = ("_handle", "_prepared", "amount", "budget")
+    budget: Budget
+    """Where it is from. Made by ``Budget.reserve``."""
+    amount: int
+    """What was set aside, in micro-units."""
+    _handle: int  # 0 once it has ended
+    _prepared: bool  # only there once it was
 
-    def __init__(self, budget: Budget, handle: int, amount: int) -> None:
-        self.budget = budget
-        self._handle = handle
-        self.amount = amount
-        """What was set aside, in micro-units."""
-        self.ended = False
+    @property
+    def ended(self) -> bool:
         """Whether it was committed or cancelled."""
-        self._prepared = False
+        return not self._handle
 
     def commit(self, amount: int | None = None, *, late: bool = False) -> None:
         """Spend; the rest goes back. Durable when this returns, unless the budget is live only.
@@ -241,14 +254,17 @@ class Reservation:
             amount = self.amount
         elif type(amount) is not int or not 0 <= amount <= self.amount:
             amount = self._within(amount)
-        if self.ended:
+        handle = self._handle
+        if not handle:
             raise self._over()
-        if not budget.durable:
+        if budget.durable:
+            if budget.agent and not late:
+                budget.table.running(budget.name)
+            budget.table.commit(self, amount)
+        elif _commit(budget.region.view, handle, amount) < 0:
             self._end(amount)
-            return
-        if budget.agent and not late:
-            budget.table.running(budget.name)
-        budget.table.commit(self, amount)
+        else:
+            self._handle = 0
 
     def cancel(self) -> None:
         """Give the amount back. What a commit that was interrupted has put into the store stays spent.
@@ -256,9 +272,9 @@ class Reservation:
         Raises:
             StaleError: it has ended. NotOwnerError.
         """
-        if self.ended:
+        if not self._handle:
             raise self._over()
-        spent = self.budget.table.committed(self) if self._prepared else None
+        spent = self.budget.table.committed(self) if getattr(self, "_prepared", False) else None
         self._end(spent or 0)
 
     # -- in steps, for who does more in the same transaction ------------------------------------
@@ -287,7 +303,7 @@ class Reservation:
         code = _commit(self.budget.region.view, self._handle, amount)
         if code < 0 and not (recorded and code == _STALE):  # settled by others already, from what the store says
             raise self._over() if code == _STALE else error(code, f"reservation of {self.budget.name!r}")
-        self.ended = True
+        self._handle = 0
 
     def _within(self, amount: int) -> int:
         number = unsigned(amount, "amount", 63)
@@ -314,11 +330,11 @@ class Reservation:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if not self.ended:
+        if self._handle:
             try:
                 self.cancel()
             except StaleError:
-                self.ended = True
+                self._handle = 0
 
     def __repr__(self) -> str:
         return f"<Reservation of {self.amount} from {self.budget.name!r}{', ended' if self.ended else ''}>"
