@@ -20,6 +20,16 @@ from corestate import errors, snapshot
 from corestate.address import Address
 from corestate.agents import AgentInfo, Agents
 from corestate.areas import Area, Areas
+from corestate.audit import (
+    Anchor,
+    Audit,
+    AuditAnchorError,
+    AuditBrokenError,
+    AuditError,
+    AuditEvent,
+    AuditKeyError,
+    AuditRow,
+)
 from corestate.changes import Change
 from corestate.config import RegionConfig
 from corestate.counters import Counter, Counters, Gauge, Gauges
@@ -36,7 +46,21 @@ from corestate.enums import (
 )
 from corestate.errors import *  # noqa: F403 - the whole tree, by errors.__all__
 from corestate.events import Event, Events, Subscription
+from corestate.governance import AgentState, Budget, BudgetInfo, Budgets, GovernedAgents, Reservation
 from corestate.health import Health
+from corestate.ids import (
+    AgentId,
+    ApiTokenId,
+    BudgetRequestId,
+    ControlId,
+    IdError,
+    IdErrorCode,
+    LeaseId,
+    ProjectId,
+    ProviderId,
+    RequestId,
+    TypedId,
+)
 from corestate.locks import Lock, Locks
 from corestate.participants import Participant
 from corestate.region import Region, attach_region, create_region, open_region, unlink
@@ -64,17 +88,33 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Address",
+    "AgentId",
     "AgentInfo",
+    "AgentState",
     "AgentStatus",
     "AgentType",
     "Agents",
+    "Anchor",
+    "ApiTokenId",
     "Area",
     "Areas",
+    "Audit",
+    "AuditAnchorError",
+    "AuditBrokenError",
+    "AuditError",
+    "AuditEvent",
+    "AuditKeyError",
+    "AuditRow",
+    "Budget",
+    "BudgetInfo",
+    "BudgetRequestId",
+    "Budgets",
     "BurstEngineState",
     "Change",
     "ChangeRow",
     "ConflictError",
     "ConnectomeState",
+    "ControlId",
     "Counter",
     "Counters",
     "DeregisterReason",
@@ -89,18 +129,26 @@ __all__ = [
     "Gauge",
     "Gauges",
     "GenomeState",
+    "GovernedAgents",
     "Health",
     "Hook",
     "Hooks",
+    "IdError",
+    "IdErrorCode",
     "KeyMissingError",
+    "LeaseId",
     "LimitExceededError",
     "Limits",
     "Lock",
     "Locks",
     "Participant",
+    "ProjectId",
+    "ProviderId",
     "RefusedError",
     "Region",
     "RegionConfig",
+    "RequestId",
+    "Reservation",
     "Scope",
     "ScopePath",
     "ScopeView",
@@ -111,6 +159,7 @@ __all__ = [
     "Subscription",
     "Transaction",
     "Trigger",
+    "TypedId",
     "Verdict",
     "Version",
     "Workflow",
