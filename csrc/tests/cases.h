@@ -104,6 +104,7 @@
     CASE(value_pinned)                                                                                                 \
     CASE(p3_dead_value_writer)                                                                                         \
     CASE(snapshot)                                                                                                     \
+    CASE(snapshot_crc)                                                                                                 \
     CASE(snapshot_empty)                                                                                               \
     CASE(snapshot_moment)                                                                                              \
     CASE(snapshot_io)                                                                                                  \

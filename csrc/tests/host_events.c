@@ -21,7 +21,7 @@ static atomic_uint done;
 typedef struct reader {
     pthread_t thread;
     cs_region *view;
-    uint32_t slow;
+    uint32_t slow, spins;
     uint64_t seen, wrong;
     cs_subscription subscription;
     uint64_t from[PRODUCERS]; /* how many of each producer's */
@@ -92,7 +92,9 @@ static void *consume(void *context)
             judge(self, &rows[i], &last);
         if (!count && all_done)
             return 0;
-        if (!count) {
+        if (!count && self->spins) { /* so that it meets producers in the middle of taking a position */
+            cs_port_pause();
+        } else if (!count) {
             int result = cs_events_wait(self->view, &self->subscription, 20000000);
             self->wrong += result != CS_OK && result != CS_E_TIMEOUT && result != CS_E_INTERRUPTED;
         }
@@ -121,6 +123,7 @@ void case_threads_p4_events(void)
         for (uint32_t k = 0; k < READERS; k++) {
             readers[k].view = k == 2 ? &observer : region;
             readers[k].slow = k == 1;
+            readers[k].spins = k == 0;
             CHECK_RESULT(cs_subscribe(readers[k].view, &readers[k].subscription, 0), CS_OK);
             if (pthread_create(&readers[k].thread, 0, consume, &readers[k]) != 0)
                 abort();

@@ -36,6 +36,9 @@ void case_port_clocks(void)
     CHECK(me.pid != 0);
     CHECK_EQUAL(me.start, again.start);
     CHECK(me.boot[0] == again.boot[0] && me.boot[1] == again.boot[1]);
+    uint64_t boot[2] = {1, 1};
+    cs_boot_id(boot);
+    CHECK(boot[0] == me.boot[0] && boot[1] == me.boot[1]);
     uint64_t before = cs_port_monotonic_ns();
     CHECK_RESULT(cs_port_sleep(2000000), CS_OK);
     CHECK(cs_port_monotonic_ns() - before >= 2000000);
