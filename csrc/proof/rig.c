@@ -9,6 +9,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define POISON 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define POISON 1
+#endif
+#ifdef POISON
+#include <sanitizer/asan_interface.h>
+#endif
+
 uint64_t rig_faults;
 static char doing[256] = "starting";
 
@@ -93,11 +105,17 @@ void rig_open(rig *r, const cs_config *config)
     NEED(whole != MAP_FAILED);
     r->memory = mmap(whole + page, inside, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, r->file, 0);
     NEED(r->memory == whole + page);
+#ifdef POISON /* and the rest of its last page is not the region's either */
+    ASAN_POISON_MEMORY_REGION(r->memory + r->size, inside - r->size);
+#endif
 }
 
 void rig_close(rig *r)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+#ifdef POISON
+    ASAN_UNPOISON_MEMORY_REGION(r->memory, (r->size + page - 1) / page * page);
+#endif
     (void)munmap(r->memory - page, (r->size + page - 1) / page * page + 2 * page);
     (void)close(r->file);
 }
