@@ -281,10 +281,11 @@ class Audit:
                 raise broken(1, "no store", expected=f"rows up to {anchor.sequence}")
             return True
         self.flush()
-        there = self._anchor_file.read()
-        anchors = [found for found in (there, anchor) if found is not None]
         with self._store.read() as rows:
             self._check_key(rows, begin=False)
+        there = self._anchor_file.read()  # before the rows are looked at: it never says more than there is
+        anchors = [found for found in (there, anchor) if found is not None]
+        with self._store.read() as rows:
             count = verify(rows, self._chain, anchors)
         if count and not anchors:
             raise AuditAnchorError.because(f"audit trail of {count} rows")
