@@ -137,6 +137,27 @@ def test_p2_an_event_is_whole_or_a_hole(tmp_path, writing):
         assert seen > KILLS
 
 
+def test_p2_an_event_overwritten_while_it_is_read_is_lost_and_not_torn(tmp_path, writing):
+    """Large events in a ring of two: the writers are always where the reader reads."""
+    config = RegionConfig(events=2, event_bytes=16384)
+    with corestate.create(tmp_path / "events.state", config=config) as state:
+        letters = [bytes([letter]) * 16384 for letter in b"abcdefgh"]
+
+        def publish():
+            while True:
+                for data in letters:
+                    state.events.publish("k", data)
+
+        with state.events.subscribe("k") as events:
+            for _ in range(2):
+                writing(publish)
+            seen = 0
+            while seen < 3000 or events.lost < 3000:
+                for event in events.drain():
+                    assert event.data in letters
+                    seen += 1
+
+
 def test_p2_the_engine_is_of_one_instant(state, writing):
     """Two numbers are written one after the other; in a picture that says it is quiet, the first is never behind."""
 
