@@ -246,7 +246,10 @@ class Budgets(Mapping[str, Budget]):
         """See ``Budget.set_limit``."""
         self._writable(budget.name)
         if not budget.durable:
-            check(lib.cs_budget_set_limit(self.region.view, budget.handle, limit), f"limit of {budget.name!r}")
+            code = lib.cs_budget_set_limit(self.region.view, budget.handle, limit)
+            if code == lib.CS_E_LIMIT:
+                raise _too_low(budget.name, limit, budget.info())
+            check(code, f"limit of {budget.name!r}")
             return
         with self._durable.keyed(b"budget\0" + budget.name.encode()):
             there = budget.info()

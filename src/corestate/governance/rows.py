@@ -46,7 +46,7 @@ def commit(rows: Rows, region: str, reservation: int, name: str, amount: int) ->
     fresh = rows.run(
         "INSERT INTO commitments (region, place, generation, budget, amount) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (region, place) DO UPDATE SET generation = excluded.generation, budget = excluded.budget, "
-        "amount = excluded.amount WHERE commitments.generation <> excluded.generation",
+        "amount = excluded.amount WHERE commitments.generation < excluded.generation",
         region,
         reservation & PLACE,
         reservation >> 32,
