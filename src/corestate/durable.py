@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from corestate._binding import ffi, lib
-from corestate.errors import ClosedError, DeadlockError, InvalidError, StoreError, StoreGoneError
+from corestate.errors import ClosedError, DeadlockError, InvalidError, StoreBusyError, StoreError, StoreGoneError
 from corestate.scopes.encoding import encode
 from corestate.scopes.hot import Hot
 from corestate.stores import Durability, Store
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Durable", "store_path"]
 
+_TURN_SECONDS = 10.0
+"""How long a writer that was stopped alive can keep others waiting before they are told."""
 _STORE_NOTE = b"corestate:store"
 TURN = "corestate:store"
 """The named lock in which processes that write to the store queue up."""
@@ -80,6 +82,11 @@ class Durable:
     def writable(self) -> bool:
         """Whether the region was opened for writing; the store follows it."""
         return self._region.writable
+
+    @property
+    def event_bytes(self) -> int:
+        """How much data an event of the region carries."""
+        return self._region.config.event_bytes
 
     @property
     def path(self) -> Path | None:
@@ -194,7 +201,8 @@ class Durable:
     def _turn(self) -> Iterator[None]:
         lock = self._locks[TURN]
         try:
-            lock.acquire()
+            if not lock.acquire(timeout=_TURN_SECONDS):
+                raise StoreBusyError.because("store", found=f"that {lock.holder} has been writing for too long")
         except DeadlockError as cause:
             raise StoreError.because(
                 "store",

@@ -224,6 +224,10 @@ def test_limits(state):
         with pytest.raises(corestate.LimitExceededError):
             put()
     assert dict(scope) == {"a": "12345678", "b": "1234"}
+    with state.events.subscribe(["limit_exceeded"]) as events:
+        with pytest.raises(corestate.LimitExceededError), state.transaction() as tx:
+            tx(scope)["c"] = 1
+        assert "2 keys" in events.get(timeout=0).data["refused"]
     del scope["a"]
     scope["c"] = 1
     with pytest.raises(ValueError, match="Limits"):

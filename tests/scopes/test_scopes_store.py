@@ -108,6 +108,83 @@ def test_a_locked_store_is_an_error_in_time(path, monkeypatch):
     plain.close()
 
 
+def test_a_disk_that_fills_up_in_the_middle_undoes_all_of_it(path):
+    with corestate.attach(path) as state:
+        scope = state.scope("global")
+        with state.durable.store.read() as rows:
+            pages = rows.one("PRAGMA page_count")[0]
+            rows.one(f"PRAGMA max_page_count = {pages + 4}")  # SQLite itself then reports a full disk
+        with pytest.raises(corestate.StoreFullError, match="nothing"):
+            scope.update({f"k{n}": "x" * 2000 for n in range(100)})
+        assert dict(scope) == {"a": 1}
+        assert scope["a"] == 1
+        with pytest.raises(OSError, match="full"):
+            scope["big"] = "x" * 100_000
+        with state.durable.store.read() as rows:
+            rows.one("PRAGMA max_page_count = 1000000")
+        scope["a"] = 2
+        assert dict(scope) == {"a": 2}
+        assert state.durable.store.check() == []
+
+
+def test_a_directory_that_may_not_be_written(path):
+    _store(path).with_name("s.state.db-wal").unlink(missing_ok=True)
+    code = (
+        "import codecs, os, sys, corestate\n"
+        "codecs.lookup('ascii')\n"
+        "corestate.open('heap:').scope('global').get('what imports late, as long as it may')\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "with corestate.attach(sys.argv[1], mode='r') as state:\n"
+        "    assert state.engine.neuron_count == 0\n"
+        "    try:\n"
+        "        state.scope('global')['a']\n"
+        "    except corestate.StoreError as error:\n"
+        "        print(type(error).__name__)\n"
+    )
+    if os.getuid() != 0:
+        path.parent.chmod(0o500)
+        code = code.replace("os.setgid(65534); os.setuid(65534)", "pass")
+    else:
+        for folder in (path.parent, *path.parent.parents[:3]):
+            folder.chmod(folder.stat().st_mode | 0o055)
+        path.chmod(0o644)
+        _store(path).chmod(0o444)
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60, check=False)
+    path.parent.chmod(0o755)
+    assert done.stderr == ""
+    assert done.stdout.strip() in ("StoreReadOnlyError", "")  # refused, or read without writing
+
+
+def test_p3_a_writer_that_was_stopped_is_an_error_for_others_not_a_hang(path, monkeypatch):
+    monkeypatch.setattr("corestate.scopes.hot._LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("corestate.durable._TURN_SECONDS", 0.1)
+    code = (
+        "import os, signal, sys, corestate\n"
+        "state = corestate.attach(sys.argv[1])\n"
+        "scope = state.scope('global')\n"
+        "def stop(rows, number):\n"
+        "    print('inside', flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGSTOP)\n"
+        "state._space.change(scope.path, scope.limits, 'a', stop)\n"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline() == "inside\n"
+        with corestate.attach(path) as state:
+            scope = state.scope("global")
+            assert scope["a"] == 1  # readers go to the store
+            for key in ("a", "another"):
+                with pytest.raises(corestate.StoreBusyError):
+                    scope[key] = 2
+            other.kill()
+            other.wait()
+            scope["a"] = 2
+            assert scope["a"] == 2
+    finally:
+        other.kill()
+        other.communicate()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_p8_fork_while_the_store_is_open(path):
     with corestate.attach(path) as state:

@@ -156,5 +156,32 @@ def test_timeline_of_a_workflow(state):
         ("set", "workflow:train/step:fit", "loss"),
         ("delete", "workflow:train/step:load", "rows"),
     ]
+    state.events.publish("milestone", {"workflow": "train", "epoch": 3})
+    state.events.publish("milestone", {"workflow": "other"})
+    state.tasks.push("fit", workflow="train")
+    assert [(m.source, m.what) for m in workflow.timeline()[4:]] == [("event", "milestone"), ("task", "pushed")]
     with pytest.raises(ValueError, match="workflow"):
         corestate.ScopePath.of("user", "x").step("y")
+
+
+def test_a_clock_that_steps_back(state, monkeypatch):
+    scope = state.scope("global")
+    scope["a"] = 1
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now - 3600 * 10**9)
+    scope["a"] = 2
+    monkeypatch.undo()
+    scope["a"] = 3
+    assert [(v.version, v.value) for v in scope.history("a")] == [(1, 1), (2, 2), (3, 3)]  # in the order of the commits
+    with state.changes(since=0) as feed:
+        assert [change.value for change in feed.drain()] == [1, 2, 3]
+    assert scope.at(time.time())["a"] == 3
+    assert scope["a"] == 3
+
+
+def test_expired_values_are_swept_while_nobody_writes(state):
+    with state.changes(since=0) as feed:
+        state.scope("session", "s").set("k", 1, ttl=0.01)
+        assert feed.get(timeout=10).operation == "set"
+        change = feed.get(timeout=10)
+    assert (change.operation, change.key) == ("expire", "k")

@@ -209,8 +209,9 @@ def test_a_waiting_worker_is_woken(state):
 
 
 def test_a_delay_and_the_end_of_a_lease_wake_too(state):
-    state.tasks.push("later", delay=0.05)
+    state.tasks.push("much later", delay=3600)
     assert state.tasks.pop() is None
+    state.tasks.push("later", delay=0.05)
     assert state.tasks.pop(lease=0.05, timeout=30).type == "later"
     assert state.tasks.pop(timeout=30).attempts == 2
 

@@ -100,7 +100,8 @@ class Feed:
             left = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, deadline - time.monotonic())
             if left <= 0:
                 return None
-            self._events.get(timeout=left)
+            if self._events.get(timeout=left) is None and self._space.writable:
+                self._space.sweep()  # nobody writes, so nobody else does
 
     def drain(self) -> list[ChangeRow]:
         """Every change there is now; does not wait."""

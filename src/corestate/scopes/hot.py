@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from corestate._binding import check, error, ffi, lib
+from corestate.errors import StoreBusyError
 from corestate.scopes.encoding import decode
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ MISS = object()
 
 _NOT_FOUND, _BUSY, _TOO_BIG = lib.CS_E_NOT_FOUND, lib.CS_E_BUSY, lib.CS_E_TOO_BIG
 _now = time.time_ns
+_LOCK_SECONDS = 10.0
+"""How long a writer that was stopped alive can keep others from its keys before they are told."""
 
 
 class _Buffers(threading.local):
@@ -94,8 +97,22 @@ class Hot:
             for lock in reversed(held):
                 check(lib.cs_value_unlock(self._region.view, lock), "unlocking keys")
 
+    @contextmanager
+    def locked_now(self, key: bytes) -> Iterator[bool]:
+        """Hold the lock of a key if nobody else does; gives whether it is held."""
+        lock = self._lock_of(key) if self.there else None
+        held = lock is not None and lib.cs_value_lock(self._region.view, lock, 0) >= 0
+        try:
+            yield held
+        finally:
+            if held:
+                check(lib.cs_value_unlock(self._region.view, lock), "unlocking a key")
+
     def _lock(self, lock: int) -> None:
-        check(self._region.wait(lambda view, ns: lib.cs_value_lock(view, lock, ns)), "locking keys")
+        code = self._region.wait(lambda view, ns: lib.cs_value_lock(view, lock, ns), _LOCK_SECONDS)
+        if code == lib.CS_E_TIMEOUT:
+            raise StoreBusyError.because("locking keys", found="that another process has held them for too long")
+        check(code, "locking keys")
 
     def _lock_of(self, key: bytes) -> int:
         number = self._buffers.number

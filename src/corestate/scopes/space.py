@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from corestate.errors import NotFoundError, WrongTypeError
 from corestate.scopes.encoding import decode
 from corestate.scopes.hooks import Hooks
-from corestate.scopes.limits import Limits
+from corestate.scopes.limits import LimitExceededError, Limits
 from corestate.scopes.paths import ScopePath
 from corestate.scopes.rows import ConflictError, Write, alive, apply, current, scope_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from corestate.durable import Durable
     from corestate.events import Events
@@ -25,6 +26,8 @@ __all__ = ["CHANGED", "Batch", "KeyMissingError", "Space"]
 
 CHANGED = "state_changed"
 """The event after every commit that changed a scope: ``{"sequence": of the last change}``."""
+LIMITED = "limit_exceeded"
+"""The event of a write that a limit refused: ``{"refused": the error's words}``, cut to what an event carries."""
 EXPIRED_AT_ONCE = 500
 """How many expired values one sweep takes from the store in one transaction."""
 WRITES_PER_SWEEP = 64
@@ -63,7 +66,7 @@ class Batch:
             for write in writes
         }
         hot, store = self.space.hot, self.space.store
-        with hot.locked(packed.values()):
+        with self.space.telling_limits(), hot.locked(packed.values()):
             for key in packed.values():
                 hot.mark(key)
             with store.write() as rows:
@@ -86,7 +89,7 @@ class Space:
 
     def __init__(self, durable: Durable, events: Events) -> None:
         self._durable = durable
-        self._events = events
+        self.events = events
         self._writes = 0
         self._sweeping = threading.Lock()
         self.hooks = Hooks()
@@ -122,7 +125,9 @@ class Space:
             KeyMissingError.
         """
         hot = self.hot
-        with hot.locked((packed,)):
+        with hot.locked_now(
+            packed
+        ) as filling:  # a reader never waits for a writer: it then leaves the filling to others
             row = self.store.one(
                 "SELECT e.version, e.tag, e.value, e.expires_ns FROM scopes s JOIN entries e ON e.scope = s.id "
                 "WHERE s.path = ? AND e.key = ?",
@@ -132,7 +137,8 @@ class Space:
             if row is None or (row[3] and row[3] <= time.time_ns()):
                 raise KeyMissingError.because(f"key {key!r:.80} of {ScopePath.from_bytes(path)}")
             version, tag, value, expires_ns = row
-            hot.publish(packed, version, tag, value, expires_ns)
+            if filling:
+                hot.publish(packed, version, tag, value, expires_ns)
         return decode(tag, value)
 
     # -- writing -------------------------------------------------------------------------------
@@ -143,7 +149,7 @@ class Space:
         """One change, decided on inside the store's transaction: ``decide(rows, scope id)`` gives it, or None."""
         packed = path.to_bytes() + key.encode()
         hot = self.hot
-        with hot.locked((packed,)):
+        with self.telling_limits(), hot.locked((packed,)):
             hot.mark(packed)
             with self.store.write() as rows:
                 scope = scope_id(rows, path.to_bytes(), make=True) or 0
@@ -168,10 +174,20 @@ class Space:
         """Tell everybody that there are changes up to this one."""
         if not sequence:
             return
-        self._events.publish(CHANGED, {"sequence": sequence})
+        self.events.publish(CHANGED, {"sequence": sequence})
         self._writes += 1
         if self._writes % WRITES_PER_SWEEP == 0:
             self.sweep()
+
+    @contextmanager
+    def telling_limits(self) -> Iterator[None]:
+        """Whoever watches is told of a write that would have passed a limit."""
+        try:
+            yield
+        except LimitExceededError as refusal:
+            room = self._durable.event_bytes - 16
+            self.events.publish(LIMITED, {"refused": str(refusal).encode()[:room].decode("utf-8", "ignore")})
+            raise
 
     # -- time to live --------------------------------------------------------------------------
 

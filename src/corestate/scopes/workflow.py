@@ -22,7 +22,7 @@ class Moment:
 
     time_ns: int
     source: str
-    """``"state"``, ``"task"`` or ``"audit"``."""
+    """``"state"``, ``"task"``, ``"audit"`` or ``"event"``."""
     what: str
     """The operation, the task's status, the audit's event type."""
     where: str
@@ -47,7 +47,10 @@ class Workflow(Scope):
         return sorted(path.name for path in found if path.parts[:-1] == self.path.parts)
 
     def timeline(self) -> list[Moment]:
-        """What happened in the workflow and its steps, and to tasks and in audit rows that name it, by time."""
+        """What happened in the workflow and its steps, and to tasks, audit rows and events that name it, by time.
+
+        An event names it by data with ``{"workflow": name}``; the region keeps the last ones only.
+        """
         with self._space.store.read() as rows:
             scopes = {number: ScopePath.from_bytes(path) for number, path in rows.all("SELECT id, path FROM scopes")}
             mine = {n: path for n, path in scopes.items() if path.parts[:1] == self.path.parts}
@@ -72,6 +75,16 @@ class Workflow(Scope):
                     scope,
                 )
             ]
+        moments.extend(self._events())
         for source in self._space.timelines:
             moments.extend(source(self.path.name))
         return sorted(moments, key=lambda moment: moment.time_ns)
+
+    def _events(self) -> list[Moment]:
+        with self._space.events.subscribe(since=0) as log:
+            found = log.drain()
+        return [
+            Moment(event.time_ns, "event", event.kind, str(self.path), event.data)
+            for event in found
+            if isinstance(event.data, dict) and event.data.get("workflow") == self.path.name
+        ]
