@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from corestate import __version__
+from corestate.cli.audit import audit, audit_prune
 from corestate.cli.demo import demo
 from corestate.cli.doctor import doctor
 from corestate.cli.inspect import inspect
 from corestate.cli.lists import agents, health, locks, show
+from corestate.cli.mirror import mirror
 from corestate.cli.regions import create, restore, snapshot, unlink
 from corestate.cli.scopes import adopt, at, changes, delete, get, history, keys, set_
 from corestate.cli.tasks import tasks
@@ -35,7 +37,7 @@ def cli() -> None:
     """
 
 
-_DURABLE = (get, set_, delete, keys, history, at, changes, tasks, adopt)
+_DURABLE = (get, set_, delete, keys, history, at, changes, tasks, audit, audit_prune, adopt)
 for _command in (
     *_DURABLE,
     create,
@@ -47,6 +49,7 @@ for _command in (
     health,
     snapshot,
     restore,
+    mirror,
     inspect,
     doctor,
     unlink,

@@ -1,0 +1,131 @@
+"""Commands on the audit trail: audit, audit-prune."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import corestate
+from corestate.audit import Anchor
+from corestate.audit.rows import export
+from corestate.cli.output import brief, clean, console, emit, json_option, number, table, when
+from corestate.errors import InvalidError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from corestate.state import StateManager
+
+__all__ = ["audit", "audit_prune"]
+
+
+def _on_trail(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The argument ADDRESS, where the store is, and the key."""
+    for option in (
+        click.option("--key-file", metavar="FILE", help="A file with the key, if the trail has one."),
+        click.option("--store", metavar="FILE", help="Where the store is, if not beside the region."),
+        click.argument("address"),
+    ):
+        command = option(command)
+    return command
+
+
+def _use_key(state: StateManager, key_file: str | None) -> None:
+    if key_file is None:
+        return
+    try:
+        key = Path(key_file).read_bytes()
+    except OSError as cause:
+        raise StorageError.because(
+            f"key file {key_file}", expected="one that can be read", found=str(cause), advice="check its path"
+        ) from cause
+    state.audit.use_key(key)
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text).astimezone()
+    except ValueError as cause:
+        raise InvalidError.because(
+            "TIME", expected="a time", found=f"{text!r:.60}", advice="write 2026-01-31T12:00:00"
+        ) from cause
+
+
+@click.command()
+@_on_trail
+@click.option("--agent", metavar="ID", help="Only of this agent.")
+@click.option("--type", "event_type", metavar="TYPE", help="Only of this type.")
+@click.option("--since", metavar="TIME", help="From this time on, such as 2026-01-31T12:00:00.")
+@click.option("--until", metavar="TIME", help="Before this time.")
+@click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N of these.")
+@click.option("--verify", is_flag=True, help="Check every row, every link and the end instead; exits 1 on a fault.")
+@click.option("--anchor", metavar="SEQ:HASH", help="With --verify: where the trail ended when this was noted down.")
+@click.option("--export", "form", type=click.Choice(["jsonl", "csv"]), help="As JSON Lines or CSV instead of a table.")
+@json_option
+def audit(
+    address: str,
+    store: str | None,
+    key_file: str | None,
+    agent: str | None,
+    event_type: str | None,
+    since: str | None,
+    until: str | None,
+    tail: int | None,
+    verify: bool,
+    anchor: str | None,
+    form: str | None,
+    as_json: bool,
+) -> None:
+    """What happened and who did it, oldest first."""
+    with corestate.attach(address, mode="r", store=store) as state:
+        _use_key(state, key_file)
+        if verify:
+            state.audit.verify(None if anchor is None else Anchor.parse(anchor))
+            count, head = len(state.audit), state.audit.head()
+            if as_json:
+                emit({"rows": count, "anchor": str(head)})
+            else:
+                click.echo(f"{number(count)} rows, all as they were written; the trail ends at {head}")
+            return
+        rows = state.audit.query(agent, event_type, _time(since), _time(until))
+    if tail is not None:
+        rows = rows[len(rows) - min(tail, len(rows)) :]
+    if as_json:
+        emit([row.to_dict() for row in rows])
+    elif form is not None:
+        export(rows, sys.stdout, form)
+    else:
+        columns = ("row", "when", "agent", "event", "details")
+        cells = (
+            (
+                str(row.sequence),
+                when(row.time_ns, date=True),
+                clean(str(row.agent_id)),
+                clean(str(row.event_type)),
+                brief(row.details),
+            )
+            for row in rows
+        )
+        console().print(table("audit trail", columns, cells, right=("row",)))
+
+
+@click.command(name="audit-prune")
+@_on_trail
+@click.option("--age", type=click.FloatRange(min=0), metavar="SECONDS", help="Keep rows of the last SECONDS.")
+@click.option("--count", type=click.IntRange(min=0), metavar="N", help="Keep the newest N rows.")
+@json_option
+def audit_prune(
+    address: str, store: str | None, key_file: str | None, age: float | None, count: int | None, as_json: bool
+) -> None:
+    """Take the oldest rows out of the audit trail, which says so itself and stays verifiable."""
+    with corestate.attach(address, store=store) as state:
+        _use_key(state, key_file)
+        taken = state.audit.prune(age=age, count=count)
+    if as_json:
+        emit({"pruned": taken})
+    else:
+        click.echo(f"{number(taken)} rows taken out")
