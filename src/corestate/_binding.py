@@ -15,11 +15,17 @@ Every call through ``lib`` releases the GIL.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from corestate import errors
-from corestate._core import ffi, lib
-from corestate._hot import Anchor, HotCounter, HotEngine, HotGauge, detach_at_end
+
+if sys.platform == "emscripten":
+    from corestate._wasm.hot import Anchor, HotCounter, HotEngine, HotGauge, detach_at_end
+    from corestate._wasm.library import ffi, lib
+else:
+    from corestate._core import ffi, lib
+    from corestate._hot import Anchor, HotCounter, HotEngine, HotGauge, detach_at_end
 
 __all__ = [
     "Anchor",

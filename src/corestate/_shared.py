@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from corestate._attachment import hold, let_go
@@ -28,6 +29,7 @@ from corestate._storage import (
     reserve,
     translate,
 )
+from corestate.address import path_of
 from corestate.config import RegionConfig
 from corestate.errors import (
     BusyError,
@@ -39,13 +41,14 @@ from corestate.errors import (
     UnsupportedError,
 )
 
-if sys.platform != "win32":
+if sys.platform not in ("win32", "emscripten"):
     import fcntl
 
     import posix_ipc
 
 if TYPE_CHECKING:
     import mmap
+    from collections.abc import Callable
 
     from corestate._storage import Make
     from corestate.address import Address
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
 __all__ = ["open_shared", "unlink_shared"]
 
 _PATIENCE = 60.0
+_MOMENT = 0.25
 _LOOK = 0.001
 _HEADER = 4096
 
@@ -98,7 +102,7 @@ def _open(where: Address, making: Make, *, writable: bool, config: RegionConfig 
         return int(memory.fd)
 
     try:
-        return hold(opener)
+        return _patiently(opener, where)
     except posix_ipc.ExistentialError as problem:
         raise nothing_there(where) from problem
     except posix_ipc.PermissionsError as problem:
@@ -107,12 +111,33 @@ def _open(where: Address, making: Make, *, writable: bool, config: RegionConfig 
         raise translate(OSError(errno.EIO, str(problem)), where, writable=writable) from problem
 
 
+def _patiently(opener: Callable[[], int], where: Address) -> int:
+    """Open it; refused while it is empty, its maker may be about to give it the permissions its umask withheld."""
+    deadline = time.monotonic() + _MOMENT
+    while True:
+        try:
+            return hold(opener)
+        except posix_ipc.PermissionsError:
+            if time.monotonic() >= deadline or not _is_empty(where):
+                raise
+        time.sleep(_LOOK)
+
+
+def _is_empty(where: Address) -> bool:
+    try:
+        return Path(path_of(where)).stat().st_size == 0
+    except OSError:
+        return False
+
+
 def _use(
     where: Address, descriptor: int, making: Make, *, writable: bool, config: RegionConfig | None, deadline: float
 ) -> Opened | None:
     """The region behind a descriptor, made if it has to be; None when it was removed meanwhile."""
     made = False
     state = _look(descriptor)
+    if state.memory is None and making != "never":
+        _open_up(descriptor, config or RegionConfig())
     if state.code != lib.CS_OK:
         _wait_for_maker(where, descriptor, deadline)
         try:
@@ -191,9 +216,15 @@ def _start_over(descriptor: int, config: RegionConfig) -> None:
     left = os.fstat(descriptor).st_size
     if left:  # so that, if we die too, what we leave is seen to be half-made
         map_bytes(descriptor, left, writable=True)[: min(left, _HEADER)] = bytes(min(left, _HEADER))
-    os.fchmod(descriptor, config.permissions)
+    _open_up(descriptor, config)
     reserve(descriptor, size)
     lay_out(map_bytes(descriptor, size, writable=True), config, zeroed=left == 0)
+
+
+def _open_up(descriptor: int, config: RegionConfig) -> None:
+    """Set the permissions as configured, whatever the umask; another's are the other's to set."""
+    with suppress(PermissionError):
+        os.fchmod(descriptor, config.permissions)
 
 
 def unlink_shared(where: Address) -> None:

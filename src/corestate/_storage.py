@@ -78,6 +78,12 @@ def lay_out(memory: mmap.mmap, config: RegionConfig, *, zeroed: bool) -> None:
 
 def private(config: RegionConfig) -> Opened:
     """A region in memory of this process alone; a child of fork gets a copy of its own."""
+    if sys.platform == "emscripten":
+        from corestate._wasm.storage import private_memory
+
+        made = private_memory(config)
+        lay_out(made, config, zeroed=True)
+        return Opened(made, -1, config.permissions, writable=True)
     try:
         if sys.platform == "win32":
             memory = mmap.mmap(-1, config.size)

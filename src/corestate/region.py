@@ -23,6 +23,7 @@ How to call the core
 from __future__ import annotations
 
 import os
+import sys
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,7 +33,8 @@ from corestate._attachment import Attachment
 from corestate._binding import address_of, check, error, ffi, lib
 from corestate._files import open_file, unlink_file
 from corestate._shared import open_shared, unlink_shared
-from corestate._storage import private, translate
+from corestate._storage import compare, private, translate
+from corestate._wasm.handles import is_handle, open_handle, unsupported
 from corestate.address import Address, parse, path_of
 from corestate.config import RegionConfig
 from corestate.errors import (
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
 __all__ = ["Mode", "Region", "attach_region", "create_region", "open_region", "unlink"]
 
 Mode = Literal["rw", "r"]
+
+BROWSER = sys.platform == "emscripten"
 
 
 class Region:
@@ -82,7 +86,8 @@ class Region:
     """The whole mapping, read-only with mode ``"r"``. Raises ClosedError after ``close()``."""
 
     def __init__(self, address: Address, mode: Mode, storage: Opened) -> None:
-        flags = (0 if storage.writable else lib.CS_READ_ONLY) | (lib.CS_PRIVATE if address.kind == "heap" else 0)
+        alone = address.kind == "heap" and not BROWSER  # where the page may attach to it
+        flags = (0 if storage.writable else lib.CS_READ_ONLY) | (lib.CS_PRIVATE if alone else 0)
         attachment = Attachment(storage.memory, flags, path_of(address))
         self.address = address
         self.mode = mode
@@ -204,6 +209,8 @@ def open_region(
         ConfigMismatchError, FormatError (its subclasses say what is wrong with the bytes), ParticipantsFullError,
         BusyError (its maker, alive, has been at it for a minute), UnsupportedError.
     """
+    if BROWSER and is_handle(address):
+        return _attach_handle(address, mode, config)
     return _open(parse(address), "if_missing" if create and mode == "rw" else "never", mode, config)
 
 
@@ -219,11 +226,13 @@ def create_region(address: str | os.PathLike[str] | Address, config: RegionConfi
 def attach_region(
     address: str | os.PathLike[str] | Address, mode: Mode = "rw", config: RegionConfig | None = None
 ) -> Region:
-    """Attach to a region that exists.
+    """Attach to a region that exists; in Pyodide also by the handle JavaScript has of it.
 
     Raises:
         RegionNotFoundError: nothing is there. Else as ``open_region``.
     """
+    if BROWSER and is_handle(address):
+        return _attach_handle(address, mode, config)
     return _open(parse(address), "never", mode, config)
 
 
@@ -239,7 +248,17 @@ def unlink(address: str | os.PathLike[str] | Address) -> None:
     where = parse(address)
     if where.kind == "heap":
         raise AddressError.because("unlink heap:", expected="an address others could use", advice="close it instead")
+    if BROWSER:
+        raise unsupported(where)
     (unlink_file if where.kind == "file" else unlink_shared)(where)
+
+
+def _attach_handle(handle: Any, mode: Mode, config: RegionConfig | None) -> Region:
+    opened = open_handle(handle, writable=mode == "rw")
+    region = Region(Address("heap", ""), mode, opened)
+    if config is not None:
+        compare(region.address, config, region.config)
+    return region
 
 
 def _open(where: Address, making: Make, mode: Mode, config: RegionConfig | None) -> Region:
@@ -258,6 +277,8 @@ def _open(where: Address, making: Make, mode: Mode, config: RegionConfig | None)
                 advice='open it with create=True and mode="rw"',
             )
         return Region(where, mode, private(config or RegionConfig()))
+    if BROWSER:
+        raise unsupported(where)
     opener = open_file if where.kind == "file" else open_shared
     opened = opener(where, making, writable=mode == "rw", config=config)
     try:

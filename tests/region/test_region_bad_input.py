@@ -1,11 +1,12 @@
 """Whatever lies at an address that is no region of ours: its own clear error, and nothing changed."""
-# ruff: noqa: PTH108, PTH110, PTH120, PTH208, PTH211
+# ruff: noqa: PTH108, PTH110, PTH120, PTH208, PTH211, PTH101, PTH116
 
 import os
 import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import looking
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corestate import errors
+from corestate import _shared, errors
 from corestate._binding import ffi, lib
 from corestate._filesystem import is_network, kind_in
 from corestate.config import RegionConfig
@@ -272,6 +273,56 @@ def test_no_permission_in_shared_memory(shm):
 
     assert looking.as_nobody(attempts) == ["RegionPermissionError"] * 4
     attach_region(shm).close()
+
+
+def test_a_group_may_share(shm):
+    """Another user of the group writes where the permissions say so, and each is seen to live."""
+    if not looking.ROOT:
+        pytest.skip("needs the right to become another user")
+    shared = RegionConfig(permissions=0o660)
+    with create_region(shm, shared) as mine:
+        handle = looking.counter(mine)
+
+        def as_member() -> tuple[int, list[int]]:
+            os.setgroups([os.stat("/dev/shm/" + shm.removeprefix("shm:")).st_gid])
+            os.setresuid(65534, 65534, 65534)
+            with open_region(shm, config=shared) as theirs:
+                return looking.add(theirs, handle), list(looking.participants(theirs).values())
+
+        assert looking.in_fork(as_member) == (0, [1, 1])
+        assert looking.value(mine, handle) == 1
+
+
+def test_shared_memory_whose_maker_has_not_opened_it_up_yet(shm):
+    """Between making it and setting its permissions the umask rules; who is refused then looks again."""
+    if not looking.ROOT:
+        pytest.skip("needs the right to become another user")
+    file = "/dev/shm/" + shm.removeprefix("shm:")
+    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+
+    def open_up(*_) -> None:  # what the other user waits for, done in the middle of its waiting
+        if os.getpid() != parent:
+            os.write(asked, b".")
+            os.read(done, 1)
+
+    parent = os.getpid()
+    asking, asked = os.pipe()
+    done, doing = os.pipe()
+    maker = os.fork()
+    if maker == 0:
+        os.read(asking, 1)
+        os.chmod(file, 0o666)
+        os.write(doing, b".")
+        os._exit(0)
+
+    def as_another() -> str:
+        _shared.time = type("Clock", (), {"monotonic": time.monotonic, "sleep": staticmethod(open_up)})
+        return open_region(shm, config=RegionConfig(permissions=0o666)).instance
+
+    instance = looking.as_nobody(as_another)
+    os.waitpid(maker, 0)
+    with attach_region(shm) as region:
+        assert region.instance == instance
 
 
 # -- file systems, each real, mounted in a namespace of its own --------------------------------
