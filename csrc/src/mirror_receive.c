@@ -7,7 +7,7 @@ int cs_mirror_listen(cs_mirror_receiver *handle, void *frame, uint32_t frame_siz
 {
     if (!handle || !frame)
         return CS_E_INVALID;
-    if (frame_size < CS_MIRROR_FRAME_MIN || frame_size > CS_MIRROR_FRAME_MAX + CS_MIRROR_FRAME_MAX / 254 + 2)
+    if (frame_size < CS_MIRROR_FRAME_MIN || frame_size > 2 * CS_MIRROR_FRAME_MAX)
         return CS_E_TOO_BIG;
     memset(handle, 0, sizeof *handle);
     receiver_of(handle)->in = (frame_gather){frame, frame_size, 0};

@@ -274,8 +274,8 @@ static void refill(sender *s, uint64_t now)
         return;
     uint32_t ticks = passed < 1000000000 ? (uint32_t)((passed >> 10) * 1100 >> 20) : 1024;
     s->refilled_ns = passed < 1000000000 ? s->refilled_ns + ticks * 976563ull : now;
-    /* At most a sixteenth of a second's worth at once, and a frame. */
-    int64_t most = (int64_t)(s->rate >> 4) + s->frame_size;
+    /* At most a 64th of a second's worth at once, and a frame: more would overrun small buffers on the way. */
+    int64_t most = (int64_t)(s->rate >> 6) + s->frame_size;
     int64_t have = s->allowance + (int64_t)((uint64_t)s->rate * ticks >> 10);
     s->allowance = (int32_t)(have < most ? have : most);
 }

@@ -410,7 +410,7 @@ void case_mirror_bounded(void)
     }
     cs_mirror_sent_so_far(&sender, &sent);
     uint64_t allowed = 2000 * (now - begun) / 1000000000u;
-    CHECK(sent.bytes <= allowed + 2000 / 16 + 2 * sizeof sending);
+    CHECK(sent.bytes <= allowed + 2000 / 64 + 2 * sizeof sending);
     CHECK(sent.bytes + 2 * sizeof sending >= allowed * 9 / 10);
     CHECK(!attached); /* the picture is larger than that */
     close_line();

@@ -104,7 +104,8 @@ typedef struct cs_mirror_receiver {
     uint64_t private_[256];
 } cs_mirror_receiver;
 
-/* Errors: INVALID, TOO_BIG (frame_size is below CS_MIRROR_FRAME_MIN or above CS_MIRROR_FRAME_MAX). */
+/* `frame` holds one frame as it comes: the sender's size, one byte more for each 254, and one. Longer ones count as
+ * corrupt. Errors: INVALID, TOO_BIG (frame_size is below CS_MIRROR_FRAME_MIN or above twice CS_MIRROR_FRAME_MAX). */
 CS_API int cs_mirror_listen(cs_mirror_receiver *receiver, void *frame, uint32_t frame_size);
 
 /*
