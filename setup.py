@@ -2,7 +2,7 @@
 
 ``corestate._core`` is made by cffi from the public header (``src/corestate/_build/core_build.py``), ``corestate._hot``
 is hand-written. Both compile the core and this platform's port in, so that a wheel needs no library beside it. In
-Pyodide (or with ``CORESTATE_PURE=1``) nothing is compiled: there the core is the wasm build.
+Pyodide (or with ``CORESTATE_PURE=1``) nothing is compiled: there the core is the wasm build, which the wheel carries.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 PURE = sys.platform == "emscripten" or os.environ.get("CORESTATE_PURE") == "1"
@@ -24,6 +25,7 @@ LIMITED_API = not FREE_THREADED and sys.implementation.name == "cpython"  # free
 CORE_BUILD = "src/corestate/_build/core_build.py"
 HOT_SOURCE = "src/corestate/_hot.c"
 NATIVE = ("corestate._core", "corestate._hot")
+WASM_FILES = ("embedded.js", "corestate.wasm", "corestate-threads.wasm")
 
 
 def port_source() -> str:
@@ -69,9 +71,22 @@ class BuildNative(build_ext):
             ext.libraries += ["synchronization", "advapi32"]
 
 
+class BuildPure(build_py):
+    """Puts the wasm build of the core, made in wasm/ by npm, beside the Python that runs on it."""
+
+    def run(self) -> None:
+        super().run()
+        target = Path(self.build_lib) / "corestate/_wasm"
+        for name in WASM_FILES:
+            source = ROOT / "wasm/dist" / name
+            if not source.exists():
+                raise SystemExit(f"expected {source}, found none; run `npm ci && npm run build` in wasm/ first")
+            self.copy_file(str(source), str(target / name))
+
+
 def arguments() -> dict[str, Any]:
     if PURE:
-        return {}
+        return {"cmdclass": {"build_py": BuildPure}}
     options: dict[str, Any] = {"cmdclass": {"build_ext": BuildNative}}
     if (ROOT / HOT_SOURCE).exists():
         hot = Extension(

@@ -207,8 +207,6 @@ static int sleep_on(const void *word, uint32_t expected, uint64_t timeout_ns)
     if (late)
         host_sleep((double)timeout_ns / 1e6);
 #endif
-    if (host_interrupted())
-        return CS_E_INTERRUPTED;
     return late ? CS_E_TIMEOUT : CS_OK;
 }
 

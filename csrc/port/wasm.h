@@ -29,8 +29,6 @@ WASM_IMPORT(now) double host_now(void);
 WASM_IMPORT(coarse) double host_coarse(void);
 WASM_IMPORT(monotonic) double host_monotonic(void);
 WASM_IMPORT(random) uint64_t host_random(void);
-/* Nonzero: whoever runs this instance wants its waits to end with CS_E_INTERRUPTED. Asked after each sleep. */
-WASM_IMPORT(interrupted) int host_interrupted(void);
 #ifndef __wasm_atomics__
 /* Without threads: sleep, and tell this thread's own tasks that a word they wait for was written. */
 WASM_IMPORT(sleep) void host_sleep(double ms);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 from contextlib import suppress
@@ -46,6 +47,10 @@ class Pump:
 
         Ask for it, look for events once more, and only then await it; cancel it when it is not needed after all.
         """
+        if sys.platform == "emscripten":  # there are no threads, and the loop itself can wait
+            from corestate._wasm.waiting import event_future
+
+            return event_future(self._region, loop)
         future: asyncio.Future[None] = loop.create_future()
         future.add_done_callback(self._done)
         with self._mutex:

@@ -19,6 +19,10 @@ CS_API double cs_wasm_counter_number(const cs_region *region, cs_handle handle);
 /* A gauge; NaN, which no gauge holds, when the handle is stale. */
 CS_API double cs_wasm_gauge_number(const cs_region *region, cs_handle handle);
 
+/* cs_engine_add and cs_counter_add: the new value, or the result code below zero. *value has it exactly. */
+CS_API double cs_wasm_engine_add(cs_region *region, uint32_t field, int64_t n, uint64_t *value);
+CS_API double cs_wasm_counter_add(cs_region *region, cs_handle handle, int64_t n, uint64_t *value);
+
 /*
  * Take a picture into memory of this instance: *bytes, to be freed with cs_wasm_free. Errors: as
  * cs_snapshot_write; TOO_BIG when the memory cannot grow.

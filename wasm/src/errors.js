@@ -154,14 +154,6 @@ export class WaitTimeoutError extends CorestateError {
   static advice = "wait longer, or find out who should have done it";
 }
 
-/** Whoever runs this instance interrupted the wait. */
-export class WaitInterruptedError extends CorestateError {
-  static code = "CS_E_INTERRUPTED";
-  static expected = "an undisturbed wait";
-  static found = "an interrupt";
-  static advice = "call again";
-}
-
 /** The region was closed. */
 export class ClosedError extends CorestateError {
   static code = "CS_E_CLOSED";
@@ -282,7 +274,7 @@ export class BuildMismatchError extends FormatError {
 const WITH_CODE = [
   InvalidError, NameInvalidError, OutOfRangeError, NotANumberError, TooBigError, TransitionError, MismatchError, FullError,
   ParticipantsFullError, ExistsError, NotFoundError, StaleError, ReadOnlyError, BusyError, WaitTimeoutError,
-  WaitInterruptedError, ClosedError, NotOwnerError, DeadlockError, DetachedError, UnsupportedError, StorageError,
+  ClosedError, NotOwnerError, DeadlockError, DetachedError, UnsupportedError, StorageError,
   NotRegionError, LayoutVersionError, ByteOrderError, TruncatedError, CorruptError, NotReadyError,
 ]; // prettier-ignore
 

@@ -9,9 +9,10 @@
  */
 export * from "../generated/enums.js";
 export * from "./errors.js";
-export { attach, canShare, load, open, probe, restore } from "./open.js";
+export { attach, load, open, probe, restore } from "./open.js";
 export { Undecodable } from "./payload.js";
 export { watchWorker } from "./realm.js";
+export { canShare } from "./sharing.js";
 export { State } from "./state.js";
 export { forget, saved } from "./storage.js";
 

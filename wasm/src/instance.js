@@ -37,7 +37,7 @@ export function offsetOf(name, field) {
 }
 
 /** Whether this thread may sleep: workers may, a page's own thread and some special workers may not. */
-const MAY_BLOCK = (() => {
+export const MAY_BLOCK = (() => {
   try {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0);
     return 1;
@@ -50,8 +50,6 @@ const MAY_BLOCK = (() => {
 function sleep(ms) {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
-
-/** @typedef {{interrupted?: () => number}} Hooks what the embedder wants asked */
 
 export class Core {
   /** @type {WebAssembly.Memory} */
@@ -75,9 +73,8 @@ export class Core {
    * @param {WebAssembly.Module} module
    * @param {WebAssembly.Memory} memory
    * @param {boolean} shared
-   * @param {Hooks} [hooks]
    */
-  constructor(module, memory, shared, hooks = {}) {
+  constructor(module, memory, shared) {
     this.memory = memory;
     this.shared = shared;
     const instance = new WebAssembly.Instance(module, {
@@ -87,7 +84,6 @@ export class Core {
         coarse: () => Date.now(),
         monotonic: () => performance.now(),
         random: () => crypto.getRandomValues(new BigUint64Array(1))[0],
-        interrupted: hooks.interrupted ?? (() => 0),
         sleep,
         woken: (/** @type {number} */ word) => this.#woken.wake(word),
       },
@@ -264,31 +260,40 @@ export class Core {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       if (this.closed) return constants.CS_E_CLOSED;
-      const left = Math.max(0, deadline - performance.now());
-      const { code, word, value, ms } = this.#tryWait(call, left);
-      if (code !== constants.CS_E_BUSY || ms === 0) return code;
+      const { code, asleep } = this.tryWait(call, nanoseconds(Math.max(0, deadline - performance.now())));
+      if (!asleep) return code;
       if (++this.#rounds % 8 === 0) often?.();
-      await (word ? this.#asleep(word, value, ms) : new Promise((resolve) => setTimeout(resolve, ms)));
+      await asleep;
     }
   }
 
-  /** The call, told that it may not sleep; and what it would have slept on. @param {(timeoutNs: bigint) => number} call @param {number} left */
-  #tryWait(call, left) {
+  /**
+   * The call, told that it may not sleep.
+   * @param {(timeoutNs: bigint) => number} call
+   * @param {bigint} timeoutNs
+   * @returns {{code: number, asleep: Promise<void> | null}} when to make it again, if it would have slept
+   */
+  tryWait(call, timeoutNs) {
     const { exports } = this;
     const before = exports.cs_wasm_may_block(0);
-    const code = call(nanoseconds(left));
-    const found = {
-      code,
-      word: exports.cs_wasm_awaited() >>> 0,
-      value: exports.cs_wasm_awaited_value() | 0,
-      ms: exports.cs_wasm_awaited_ms(),
-    };
-    exports.cs_wasm_may_block(before);
-    return found;
+    try {
+      const code = call(timeoutNs);
+      return { code, asleep: code === constants.CS_E_BUSY ? this.asleep() : null };
+    } finally {
+      exports.cs_wasm_may_block(before);
+    }
+  }
+
+  /** Over when what the last call would have slept on is over; null when it did not get as far as that. */
+  asleep() {
+    const { exports } = this;
+    const ms = exports.cs_wasm_awaited_ms();
+    return ms > 0 ? this.#asleep(exports.cs_wasm_awaited() >>> 0, exports.cs_wasm_awaited_value() | 0, ms) : null;
   }
 
   /** @param {number} word @param {number} value @param {number} ms */
   #asleep(word, value, ms) {
+    if (!word) return new Promise((/** @type {(nothing: void) => void} */ resolve) => setTimeout(resolve, ms));
     if (this.shared) return wordChanged(this.words, word >>> 2, value, ms);
     return this.#woken.wait(word, () => this.words[word >>> 2] === value, ms);
   }

@@ -1,5 +1,6 @@
 /** Finding and compiling the two builds of the core. */
-import { CorestateError, StorageError, UnsupportedError } from "./errors.js";
+import { UnsupportedError } from "./errors.js";
+import { explain } from "./explain.js";
 
 const URLS = {
   single: new URL("./corestate.wasm", import.meta.url),
@@ -13,25 +14,6 @@ const loading = new Map();
 async function fileBytes(url) {
   const { readFile } = /** @type {any} */ (globalThis).process.getBuiltinModule("node:fs/promises");
   return readFile(url);
-}
-
-/** @param {unknown} problem @param {URL | string} url @returns {CorestateError} */
-function explain(problem, url) {
-  if (problem instanceof CorestateError) return problem;
-  const text = String(/** @type {any} */ (problem)?.message ?? problem);
-  if (/content security policy|unsafe-eval|disallowed by embedder/i.test(text))
-    return new UnsupportedError("loading the core", {
-      expected: "that this page may compile WebAssembly",
-      found: "that its Content-Security-Policy forbids it",
-      advice: "add 'wasm-unsafe-eval' to script-src",
-      cause: problem,
-    });
-  return new StorageError("loading the core", {
-    expected: `WebAssembly at ${url}`,
-    found: text,
-    advice: "serve the .wasm files of the package beside its index.js",
-    cause: problem,
-  });
 }
 
 /** @param {URL} url @returns {Promise<WebAssembly.Module>} */

@@ -4,6 +4,7 @@ import { loadModule } from "./load.js";
 import { realm } from "./realm.js";
 import { Region } from "./region.js";
 import { asBytes, fillFromSnapshot, probeSnapshot } from "./snapshot.js";
+import { canShare } from "./sharing.js";
 import { State } from "./state.js";
 import { take } from "./storage.js";
 
@@ -15,12 +16,6 @@ import { take } from "./storage.js";
  *   given, as it can be here
  * @property {Partial<Config>} [config] how much of everything it has room for; the defaults if not given
  */
-
-/** Whether memory can be shared between threads here: in a page that takes cross-origin isolation. */
-export function canShare() {
-  if (typeof SharedArrayBuffer === "undefined") return false;
-  return /** @type {any} */ (globalThis).crossOriginIsolated !== false;
-}
 
 /** @param {boolean | undefined} shared @param {string} what */
 function decide(shared, what) {
@@ -97,7 +92,7 @@ export async function load(name, options = {}) {
 export async function probe(bytes, what = "snapshot") {
   const content = asBytes(bytes, what);
   const module = await loadModule(false);
-  const core = Region.scratch(module);
+  const core = Region.scratch(module, false);
   try {
     return probeSnapshot(core, content, what);
   } finally {

@@ -107,12 +107,11 @@ export class Region {
 
   /**
    * A new region in a memory of its own.
-   * @param {{module: WebAssembly.Module, shared: boolean, config?: Partial<Config>, name?: string, hooks?: import("./instance.js").Hooks}} options
+   * @param {{module: WebAssembly.Module, shared: boolean, config?: Partial<Config>, name?: string}} options
    */
-  static create({ module, shared, config = {}, name = "", hooks }) {
+  static create({ module, shared, config = {}, name = "" }) {
     checkConfig(config);
-    const build = shared ? BUILDS.threads : BUILDS.single;
-    const core = new Core(module, newMemory(build.pages, shared), shared, hooks);
+    const core = Region.scratch(module, shared);
     try {
       const { base, size } = Region.#format(core, config);
       return new Region(core, base, size, "rw", name);
@@ -122,9 +121,9 @@ export class Region {
     }
   }
 
-  /** The core without a region, for what only reads bytes it is given. @param {WebAssembly.Module} module of the build without threads */
-  static scratch(module) {
-    return new Core(module, newMemory(BUILDS.single.pages, false), false);
+  /** The core without a region, on a memory of its own. @param {WebAssembly.Module} module @param {boolean} shared whether of the build with threads */
+  static scratch(module, shared) {
+    return new Core(module, newMemory(BUILDS[shared ? "threads" : "single"].pages, shared), shared);
   }
 
   /** @param {Core} core @param {Partial<Config>} config */
@@ -156,15 +155,15 @@ export class Region {
 
   /**
    * Attach to a region in a shared memory.
-   * @param {{module: WebAssembly.Module, memory: WebAssembly.Memory, base: number, mode?: Mode, name?: string, hooks?: import("./instance.js").Hooks}} options
+   * @param {{module: WebAssembly.Module, memory: WebAssembly.Memory, base: number, mode?: Mode, name?: string}} options
    */
-  static attach({ module, memory, base, mode = "rw", name = "", hooks }) {
+  static attach({ module, memory, base, mode = "rw", name = "" }) {
     if (mode !== "rw" && mode !== "r")
       throw new InvalidError("mode", { expected: '"rw" or "r"', found: String(mode), advice: "pass one of these" });
-    Region.#recognize(memory, base);
-    const core = new Core(module, memory, true, hooks);
+    Region.recognize(memory, base);
+    const core = new Core(module, memory, true);
     try {
-      return new Region(core, base, Region.#sizeAt(core, base), mode, name);
+      return new Region(core, base, Region.sizeAt(core, base), mode, name);
     } catch (problem) {
       core.close();
       throw problem;
@@ -172,7 +171,7 @@ export class Region {
   }
 
   /** Before anything runs on this memory: is it one of ours, of this very build? @param {WebAssembly.Memory} memory @param {number} base */
-  static #recognize(memory, base) {
+  static recognize(memory, base) {
     if (!(memory instanceof WebAssembly.Memory))
       throw new WrongTypeError("attach", { expected: "a WebAssembly.Memory", found: String(memory), advice: "pass on what state.handle gave" }); // prettier-ignore
     const buffer = /** @type {ArrayBuffer | SharedArrayBuffer} */ (memory.buffer);
@@ -190,7 +189,7 @@ export class Region {
   }
 
   /** The size of the region at an address, as its header says. @param {Core} core @param {number} base */
-  static #sizeAt(core, base) {
+  static sizeAt(core, base) {
     const length = core.memory.buffer.byteLength - base;
     const info = core.allocate(sizeOf("cs_region_info"));
     const code = core.exports.cs_region_probe(base, BigInt(length), info);

@@ -30,7 +30,6 @@ export function begin(module, { shared, write = () => {} }) {
       coarse: () => Date.now(),
       monotonic: () => performance.now(),
       random: () => crypto.getRandomValues(new BigUint64Array(1))[0],
-      interrupted: () => 0,
       sleep: (/** @type {number} */ ms) => Atomics.wait(sleeper, 0, 0, ms),
       woken: () => {},
       write: (/** @type {number} */ at, /** @type {number} */ length) =>
