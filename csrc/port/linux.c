@@ -155,10 +155,10 @@ static void boot_id(uint64_t out[2])
 /* "/proc/self/task/PID/stat" or "/proc/PID/stat". */
 static void stat_path(char path[48], int mine, uint32_t pid)
 {
-    const char *start = mine ? "/proc/self/task/" : "/proc/";
     char digits[12];
-    size_t at = strlen(start), count = 0;
-    memcpy(path, start, at);
+    size_t at = 0, count = 0;
+    for (const char *start = mine ? "/proc/self/task/" : "/proc/"; *start; start++)
+        path[at++] = *start;
     for (; pid; pid /= 10)
         digits[count++] = (char)('0' + pid % 10);
     while (count)
