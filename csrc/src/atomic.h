@@ -131,7 +131,7 @@ static inline void data_poke(data_word *p, data_value value)
     atomic_store_explicit(p, value, memory_order_relaxed);
 }
 
-/* Bytes into a region, word by word; what is left of the last word becomes zero. `to` is 8-byte aligned. */
+/* Bytes into a region, word by word; what is left of the last eight bytes becomes zero. `to` is 8-byte aligned. */
 static inline void copy_in(void *to, const void *from, uint32_t length)
 {
     data_word *word = to;
@@ -145,8 +145,10 @@ static inline void copy_in(void *to, const void *from, uint32_t length)
     if (length) {
         data_value value = 0;
         memcpy(&value, bytes, length);
-        data_poke(word, value);
+        data_poke(word++, value);
     }
+    if (sizeof(data_value) < 8 && (uintptr_t)word % 8) /* the bytes are to be the same everywhere */
+        data_poke(word, 0);
 }
 
 /* Bytes out of a region, word by word. `from` is 8-byte aligned. */
