@@ -77,13 +77,18 @@ class Budget:
     # -- reading -------------------------------------------------------------------------------
 
     def info(self) -> BudgetInfo:
-        """All of it at one instant. O(1), lock-free; with open reservations O(reservations).
+        """All of it at one instant; what the dead had reserved is given back first.
+
+        O(1) and lock-free while nothing is reserved, else O(participants + reservations).
 
         Raises:
             StaleError: it was removed. ClosedError.
         """
         found = self._look()
-        if found.reserved and self.durable and self.table.settle():
+        if found.reserved and self.region.writable:
+            lib.cs_sweep(self.region.view)
+            if self.durable:
+                self.table.settle()
             found = self._look()
         return found
 
