@@ -69,12 +69,13 @@ typedef struct cs_agent_info {
  * Register. details may be null. Publishes agent_registered, in the same step: when this process
  * dies in between, whoever comes next publishes it or the registration never was.
  * Errors: NAME, INVALID (type), EXISTS, FULL, TOO_BIG (details), READ_ONLY, DETACHED, BUSY.
- * O(length of the id). Blocks only behind other registrars.
+ * O(length of the id). Blocks only behind others who register or deregister, and where cs_event_publish sleeps.
  */
 CS_API int cs_agent_register(cs_region *region, const char *id, uint32_t length, uint32_t type,
                              const cs_details *details, cs_handle *handle);
 
-/* Deregister; publishes agent_deregistered with the reason. Errors: STALE, READ_ONLY, DETACHED, BUSY. */
+/* Deregister; publishes agent_deregistered with the reason. Errors: INVALID (reason), STALE, READ_ONLY, DETACHED, BUSY.
+ * O(agents whose ids share a hash chain). Blocks as cs_agent_register does. */
 CS_API int cs_agent_deregister(cs_region *region, cs_handle handle, uint32_t reason);
 
 /* Find by id. Errors: NAME, NOT_FOUND, BUSY (the registry never stood still). Lock-free. */
@@ -88,7 +89,8 @@ CS_API int cs_agent_find(const cs_region *region, const char *id, uint32_t lengt
 CS_API int cs_agent_get(const cs_region *region, cs_handle handle, cs_agent_info *info, void *details,
                         uint32_t capacity);
 
-/* Replace the details as a whole. Errors: STALE, TOO_BIG, READ_ONLY, DETACHED, BUSY. */
+/* Replace the details as a whole. Errors: INVALID, STALE, TOO_BIG, READ_ONLY, DETACHED, BUSY (a living writer of the
+ * same details has been stopped for a second). O(size). Blocks only behind another writer of the same details. */
 CS_API int cs_agent_set_details(cs_region *region, cs_handle handle, const cs_details *details);
 
 /* A sign of life: last_seen becomes now. Not a change: version stands. Errors: STALE, READ_ONLY. Two loads and a store. */
@@ -97,7 +99,8 @@ CS_API int cs_agent_heartbeat(cs_region *region, cs_handle handle);
 /*
  * Change the status along the lifecycle; publishes agent_status_changed, which is never missing.
  * *changed, if not null, is 0 when it had that status already (no change, no event).
- * Errors: STALE, INVALID, TRANSITION, READ_ONLY, DETACHED, BUSY.
+ * Errors: STALE, INVALID, TRANSITION, READ_ONLY, DETACHED, BUSY. About 100 ns. Blocks only behind another who changes
+ * the same agent's status, and where cs_event_publish sleeps.
  */
 CS_API int cs_agent_set_status(cs_region *region, cs_handle handle, uint32_t status, uint32_t *changed);
 

@@ -5,6 +5,9 @@
  * reservation belongs to the process that made it and is given back when that dies, unless it was being
  * committed: what is committed is written to a store first, so only the store knows, and whoever asks it
  * settles the reservation (cs_budget_next_unsettled, cs_budget_settle).
+ *
+ * Whoever changes a budget has it alone meanwhile, for some 100 ns: all below that are not reads may block behind
+ * another who changes the same budget, and are BUSY when one alive has been stopped in it for a second.
  */
 #ifndef CORESTATE_BUDGETS_H
 #define CORESTATE_BUDGETS_H
@@ -25,8 +28,10 @@ typedef struct cs_budget_info {
     uint32_t reserved_;
 } cs_budget_info;
 
-/* Open a budget by name, creating it with limit 0. Errors: NAME, FULL, READ_ONLY, DETACHED, BUSY. */
+/* Open a budget by name, creating it with limit 0. Errors: INVALID, NAME, FULL, READ_ONLY, DETACHED, BUSY. O(length of
+ * the name) when it is there; creating may block behind another creator. */
 CS_API int cs_budget_open(cs_region *region, const char *name, uint32_t length, cs_handle *handle);
+/* The same without creating. Errors: INVALID, NAME, NOT_FOUND, BUSY. Lock-free. */
 CS_API int cs_budget_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle);
 
 /* Remove; its reservations lapse. Errors: STALE, READ_ONLY, BUSY. */

@@ -24,7 +24,8 @@ CS_API int cs_counter_open(cs_region *region, const char *name, uint32_t length,
 /* The same without creating. Errors: NAME, NOT_FOUND, BUSY. Lock-free. */
 CS_API int cs_counter_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle);
 
-/* Remove a counter; handles to it become stale, waiters return CS_E_STALE. Errors: STALE, READ_ONLY. */
+/* Remove a counter; handles to it become stale, waiters return CS_E_STALE. Errors: STALE, READ_ONLY, DETACHED, BUSY.
+ * May block behind another who creates or removes a counter. */
 CS_API int cs_counter_remove(cs_region *region, cs_handle handle);
 
 /* Read. Errors: STALE. Two loads. */
@@ -38,18 +39,20 @@ CS_API int cs_counter_set(cs_region *region, cs_handle handle, uint64_t value);
 CS_API int cs_counter_store(cs_region *region, cs_handle handle, uint64_t value);
 
 /* Add n (which may be negative) and wake who waits; *value, if not null, is the new value.
- * Errors: STALE, READ_ONLY, RANGE (below zero or beyond 64 bits; nothing changed). Wait-free
+ * Errors: STALE, READ_ONLY, DETACHED, RANGE (below zero or beyond 64 bits; nothing changed). Wait-free
  * for n >= 0 and values below 2^63, else lock-free. One atomic addition. */
 CS_API int cs_counter_add(cs_region *region, cs_handle handle, int64_t n, uint64_t *value);
 
-/* Set to desired if it is *expected; else CS_E_MISMATCH with *expected the value found. */
+/* Set to desired if it is *expected, and wake who waits; else CS_E_MISMATCH with *expected the value found.
+ * Errors: MISMATCH, INVALID, STALE, READ_ONLY, DETACHED. One compare-and-swap; wait-free. */
 CS_API int cs_counter_compare_exchange(cs_region *region, cs_handle handle, uint64_t *expected, uint64_t desired);
 
 /* Sleep until the value is not `seen`; *value is what it is then. Errors: TIMEOUT, INTERRUPTED,
  * STALE, CLOSED. A read-only view looks every 10 ms. Blocks. */
 CS_API int cs_counter_wait(cs_region *region, cs_handle handle, uint64_t seen, uint64_t timeout_ns, uint64_t *value);
 
-/* The same for gauges; NaN is CS_E_NAN. Compared bit for bit. */
+/* The same for gauges, each with the errors of its counterpart; NaN, also as the result of adding two infinities, is
+ * CS_E_NAN. Compared bit for bit. cs_gauge_add is lock-free. */
 CS_API int cs_gauge_open(cs_region *region, const char *name, uint32_t length, cs_handle *handle);
 CS_API int cs_gauge_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle);
 CS_API int cs_gauge_remove(cs_region *region, cs_handle handle);
@@ -91,6 +94,7 @@ typedef struct cs_column {
     uint32_t used;
     uint32_t capacity;
 } cs_column;
+/* Errors: INVALID. O(1); the addresses are good until the memory is unmapped. */
 CS_API int cs_names_column(const cs_region *region, uint32_t table, cs_column *column);
 
 /* What a hot reader of one counter or gauge needs, as addresses good until the memory is unmapped:

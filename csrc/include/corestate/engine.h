@@ -105,7 +105,8 @@ CS_API uint32_t cs_engine_state(const cs_region *region, uint32_t state);
  * Change a state. The change and its event are one: when this process dies in between, whoever
  * comes next publishes it. Setting the value it has is no change. Each change has its event, in order.
  * Errors: INVALID (unknown state or value), READ_ONLY, DETACHED, BUSY (a living writer of the same
- * state has been stopped for a second). Blocks only behind another writer of the same state. About 100 ns.
+ * state has been stopped for a second, or as cs_event_publish). Blocks only behind another writer of the same
+ * state, and where cs_event_publish sleeps. About 100 ns.
  */
 CS_API int cs_engine_set_state(cs_region *region, uint32_t state, uint32_t value);
 

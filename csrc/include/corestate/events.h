@@ -53,18 +53,25 @@ typedef struct cs_event {
     uint32_t length; /* of the data */
 } cs_event;
 
-/* Intern a kind by name (built-in names give the built-in kinds). Errors: NAME, FULL, READ_ONLY, BUSY. */
+/* Intern a kind by name (built-in names give the built-in kinds). O(length of the name) when it is there, and takes no
+ * lock; interning may block behind another process that does. Errors: INVALID, NAME, FULL, READ_ONLY, DETACHED, BUSY. */
 CS_API int cs_kind_open(cs_region *region, const char *name, uint32_t length, uint32_t *kind);
-/* Without creating. Errors: NAME, NOT_FOUND. Lock-free. */
+/* Without creating. Errors: INVALID, NAME, NOT_FOUND, BUSY (kinds are interned without a pause). Lock-free. */
 CS_API int cs_kind_find(const cs_region *region, const char *name, uint32_t length, uint32_t *kind);
-/* The name of a kind. Errors: NOT_FOUND. */
+/* The name of a kind. Errors: INVALID, NOT_FOUND. O(1); never blocks. */
 CS_API int cs_kind_name(const cs_region *region, uint32_t kind, char name[64], uint32_t *length);
 
 /*
  * Publish. *sequence, if not null, is the event's place in the order. When it returns the event is
  * readable by everybody. Errors: INVALID (kind not interned, or built in), TOO_BIG, READ_ONLY,
- * DETACHED, BUSY (only when the ring's own words have been scribbled on). Lock-free; never blocks; no
- * system call when nobody sleeps. About 50 ns.
+ * DETACHED, BUSY. No system call when nobody sleeps. About 50 ns.
+ *
+ * Lock-free, and does not wait for anybody, as long as one slot of the ring is not being written. When producers
+ * that have begun and not finished hold every slot (a ring with no more slots than producers at work, or stopped
+ * in the middle) it sleeps for 50 us at a time until one of them is done, and returns BUSY after 4,000 times, at
+ * least 0.2 s; in an interrupt, which must not sleep, at once. BUSY also when the ring's own words have been
+ * scribbled on. With BUSY nothing is published. Whatever publishes an event of its own, as setting a state or
+ * registering an agent does, may be held up in the same way.
  */
 CS_API int cs_event_publish(cs_region *region, uint32_t kind, uint32_t format, const void *data, uint32_t length,
                             uint64_t *sequence);
@@ -85,7 +92,8 @@ typedef struct cs_subscription {
     uint32_t reserved;
 } cs_subscription;
 
-/* Start after sequence `since` (0: from the oldest still there; CS_FOREVER: from now on). */
+/* Start after sequence `since` (0: from the oldest still there; CS_FOREVER: from now on). A `since` that is not
+ * there any more begins with a loss, one that is yet to come is from now on. Errors: INVALID. O(1); never blocks. */
 CS_API int cs_subscribe(const cs_region *region, cs_subscription *subscription, uint64_t since);
 
 /*

@@ -17,17 +17,20 @@
 extern "C" {
 #endif
 
-/* Open a named lock, creating it free. Errors: NAME, FULL, READ_ONLY, DETACHED, BUSY. */
+/* Open a named lock, creating it free. Errors: INVALID, NAME, FULL, READ_ONLY, DETACHED, BUSY. O(length of the name)
+ * when it is there; creating may block behind another creator. */
 CS_API int cs_lock_open(cs_region *region, const char *name, uint32_t length, cs_handle *handle);
+/* The same without creating. Errors: INVALID, NAME, NOT_FOUND, BUSY. Lock-free. */
 CS_API int cs_lock_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle);
 
-/* Remove a named lock. Errors: STALE, READ_ONLY, BUSY (held by somebody alive). */
+/* Remove a named lock. Errors: STALE, READ_ONLY, DETACHED, BUSY (held by somebody alive). May block behind another who
+ * creates or removes one. */
 CS_API int cs_lock_remove(cs_region *region, cs_handle handle);
 
 /*
  * Try once: CS_OK, CS_INHERITED, or CS_E_BUSY (held by somebody alive), CS_E_DEADLOCK (by the calling
  * thread), STALE, READ_ONLY, DETACHED. One compare-and-swap when free; when not, one more look at
- * whether the holder lives. Wait-free.
+ * whether the holder lives. Wait-free, but for the event of an inheritance: see cs_event_publish.
  */
 CS_API int cs_lock_try(cs_region *region, uint32_t table, cs_handle handle);
 
@@ -37,7 +40,8 @@ CS_API int cs_lock_try(cs_region *region, uint32_t table, cs_handle handle);
  */
 CS_API int cs_lock_acquire(cs_region *region, uint32_t table, cs_handle handle, uint64_t timeout_ns);
 
-/* Release. Errors: NOT_OWNER (this process does not hold it), STALE. One exchange; wakes one waiter. Wait-free. */
+/* Release. Errors: NOT_OWNER (this process does not hold it), STALE, READ_ONLY, DETACHED. One compare-and-swap, two if
+ * a waiter came meanwhile; wakes one waiter. Wait-free. */
 CS_API int cs_lock_release(cs_region *region, uint32_t table, cs_handle handle);
 
 typedef struct cs_lock_info {
