@@ -70,7 +70,8 @@ static void layout(void)
     board.event_bytes = 32, board.event_kinds = 8, board.participants = 4, board.agent_details_bytes = 0;
     board.key_bytes = 32, board.line_bytes = 8;
     odd = host;
-    odd.agents = 7, odd.areas = 0, odd.counters = 3, odd.gauges = 1, odd.locks = 5, odd.events = 2, odd.event_bytes = 40;
+    odd.agents = 7, odd.areas = 0, odd.counters = 3, odd.gauges = 1, odd.locks = 5, odd.events = 2,
+    odd.event_bytes = 40;
     odd.event_kinds = 1, odd.participants = 1, odd.agent_details_bytes = 24, odd.key_bytes = 16, odd.line_bytes = 16;
     print_layout(&host);
     print_layout(&board);
