@@ -177,6 +177,7 @@ def test_p7_killed_inside(name, tmp_path):
     spread, last = {1 + count * n // POINTS for n in range(POINTS)}, {count - n for n in range(LAST)}
     for number, line in enumerate(sorted(spread | last)):
         with made(tmp_path / f"{number}.state", operation) as state:
+            assert operation.observe(state) == before
             killed_at(line, lambda state=state: operation.act(state))
             found = operation.observe(state)
             assert found in (before, after), f"killed at line {line} of {count}"
