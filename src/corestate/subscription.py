@@ -33,7 +33,9 @@ __all__ = ["Event", "Subscription"]
 _HEAD = Record("cs_event", ("sequence", "time_ns", "kind", "source", "format", "length"))
 _HEAD_SIZE, _unpack_head = _HEAD.size, _HEAD.unpack
 _NONE, _BYTES, _MSGPACK, _CHANGE = lib.CS_FORMAT_NONE, lib.CS_FORMAT_BYTES, lib.CS_FORMAT_MSGPACK, lib.CS_FORMAT_CHANGE
-_core_newest, _core_drain = lib.cs_event_newest, lib.cs_events_drain
+_core_newest, _core_drain, _core_wait = lib.cs_event_newest, lib.cs_events_drain, lib.cs_events_wait
+_WAITED_IN_VAIN = (lib.CS_E_TIMEOUT, lib.CS_E_INTERRUPTED)
+_SLICE_NS = int(SLICE * 1e9)
 _new_event = tuple.__new__  # half the time of Event(...), on the path of every event
 _Turn = tuple[Any, Any, Any]  # room for one row, its bytes, and a count
 _PATIENCE = 60.0
@@ -118,19 +120,27 @@ class Subscription:
         event = self._take()
         if event is not None or timeout == 0:
             return event
-        left = seconds_to_ns(timeout)
-        deadline = None if left == FOREVER else time.monotonic() + left / 1e9
-        # The wait has a place of its own, so that others may take events, and close this, meanwhile.
-        place = ffi.new("cs_subscription *")
+        deadline = FOREVER if timeout is None else time.monotonic_ns() + seconds_to_ns(timeout)
+        try:
+            place = self._places.pop()
+        except IndexError:
+            # The wait has a place of its own, so that others may take events, and close this, meanwhile.
+            place = ffi.new("cs_subscription *")
+        left = _SLICE_NS
         while True:
-            slice_ = SLICE if deadline is None else min(SLICE, max(0.0, deadline - time.monotonic()))
+            if deadline < FOREVER:
+                left = min(_SLICE_NS, deadline - time.monotonic_ns())
+                if left <= 0:
+                    break
             place.next, place.stalled_ns = self._core.next, 0
-            code = self._region.wait(lambda view, ns: lib.cs_events_wait(view, place, ns), slice_)
-            if code < 0 and code != lib.CS_E_TIMEOUT:
-                raise error(code, "waiting for an event")
+            code = _core_wait(self._region.view, place, left)  # a short slice, so no signal goes unheard for long
             event = self._take()
-            if event is not None or (deadline is not None and time.monotonic() >= deadline):
-                return event
+            if event is not None:
+                break
+            if code < 0 and code not in _WAITED_IN_VAIN:
+                raise error(code, "waiting for an event")
+        self._places.append(place)
+        return event
 
     def drain(self, limit: int | None = None) -> list[Event]:
         """Every event there is now, at most ``limit``; never waits. O(events).
@@ -345,6 +355,7 @@ class Subscription:
     def after_fork(self) -> None:
         """In a child of fork: a thread that is not here may have had the turn."""
         row = ffi.new("unsigned char[]", self._row_bytes)
+        self._places: list[Any] = []
         self._turns: list[_Turn] = [(row, ffi.buffer(row), ffi.new("uint32_t *"))]
 
 
