@@ -17,6 +17,7 @@ from corestate.agents import _ROW, _UNSET, AgentInfo, Agents, _number, _unknown
 from corestate.audit.rows import AuditEvent
 from corestate.enums import AgentStatus
 from corestate.errors import (
+    FullError,
     InvalidError,
     MismatchError,
     NotFoundError,
@@ -103,11 +104,12 @@ class GovernedAgents(Agents):
         self._budgets.ready()
         with self._durable.keyed(_key(name)):
             info = self._info(agent)
-            made: int | None = None
+            made = False
             with store.write() as rows:
                 kept = _row(rows, name)
                 if kept is None:
-                    made = self._budgets.insert(rows, name, limit or 0)
+                    made = True
+                    self._budgets.insert(rows, name, limit or 0)
                     rows.run(
                         "INSERT INTO governed (id, type, status, data, updated_ns, registration, changes) "
                         "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -118,11 +120,22 @@ class GovernedAgents(Agents):
                     if kept.state.status in _FINAL:
                         raise _final(kept.state)
                     self._take_up(rows, info, text if data is not None else None)
-            if made is not None:
-                self._budgets.load(made, limit or 0)
-        if made is None and limit is not None:
-            self.budget(name).set_limit(limit)
+            if made:
+                self._load(name, limit or 0)
+        if not made:
+            budget = self.budget(name)  # brings it into the region, if who made it died before he could
+            if limit is not None:
+                budget.set_limit(limit)
         return self.state_of(name)
+
+    def _load(self, name: str, limit: int) -> None:
+        try:
+            self._budgets.load(name, limit)
+        except FullError:  # others took the last place meanwhile
+            with self._durable.store.write() as rows:
+                for table, column in (("governed", "id"), ("budgets", "name")):
+                    rows.run(f"DELETE FROM {table} WHERE {column} = ?", name)  # noqa: S608 - no input in it
+            raise
 
     def _take_up(self, rows: Rows, info: AgentInfo, text: str | None) -> None:
         rows.run(

@@ -15,6 +15,7 @@ from corestate._binding import check, error, ffi, lib
 from corestate.audit.rows import AuditEvent
 from corestate.errors import (
     ExistsError,
+    FullError,
     LimitError,
     NameInvalidError,
     NotFoundError,
@@ -79,7 +80,8 @@ class Budgets(Mapping[str, Budget]):
         self._writable(name)
         self.ready()
         if not durable:
-            if self._find(encoded, name) is not None:
+            there = self._find(encoded, name)
+            if there is not None and self._info(there)[:3] != (0, 0, 0):  # its maker may have died before the limit
                 raise _exists(name)
             handle = self._open(encoded, name)
             check(lib.cs_budget_set_limit(self.region.view, handle, limit), f"budget {name!r}")
@@ -87,26 +89,34 @@ class Budgets(Mapping[str, Budget]):
         with self._durable.store.write() as rows:
             if sql.kept(rows, name) is not None:
                 raise _exists(name)
-            handle = self.insert(rows, name, limit)
-        self.load(handle, limit)
+            self.insert(rows, name, limit)
+        try:
+            handle = self.load(name, limit)
+        except FullError:  # others took the last place meanwhile
+            with self._durable.store.write() as rows:
+                rows.run("DELETE FROM budgets WHERE name = ?", name)
+            raise
         return Budget(self, name, handle, durable=True, agent=False)
 
-    def insert(self, rows: Rows, name: str, limit: int) -> int:
-        """In a transaction of the store: a new budget, with a place in the region that has nothing to spend yet."""
+    def insert(self, rows: Rows, name: str, limit: int) -> None:
+        """In a transaction of the store: a new budget, where the region has room for one and none of this name."""
         self._load_all(rows, _boot())
-        encoded = name_bytes(name, "budget")
-        there = self._find(encoded, name)
+        there = self._find(name_bytes(name, "budget"), name)
         if there is not None and self._info(there)[:3] != (0, 0, 0):
             raise _exists(name)
-        handle = self._open(encoded, name) if there is None else there
+        count = ffi.new("uint32_t *")
+        check(lib.cs_names_count(self.region.view, lib.CS_SECTION_BUDGETS, count), "budgets")
+        if there is None and count[0] >= self.region.config.budgets:
+            raise self._full(name)
         rows.run("INSERT INTO budgets (name, amount_limit) VALUES (?, ?)", name, limit)
-        return handle
 
-    def load(self, handle: int, limit: int, spent: int = 0, detections: int = 0) -> None:
-        """After the commit: what the store has, into a place that has nothing to spend."""
+    def load(self, name: str, limit: int, spent: int = 0, detections: int = 0) -> int:
+        """After the commit, or for the store's own: what it has, into a place of the region; returns its handle."""
+        handle = self._open(name.encode(), name)
         # Who lowers a limit and is killed may leave more spent than the limit.
         code = lib.cs_budget_load(self.region.view, handle, max(limit, spent), spent, detections)
         check(code, "loading a budget")
+        return handle
 
     def __getitem__(self, name: str) -> Budget:
         """The budget of this name.
@@ -206,7 +216,7 @@ class Budgets(Mapping[str, Budget]):
             handle = self._find(encoded, found.name)
             if handle is not None:  # of another boot: it may have more or less than the store
                 check(lib.cs_budget_remove(self.region.view, handle), f"budget {found.name!r}")
-            self.load(self._open(encoded, found.name), found.limit, found.spent, found.detections)
+            self.load(found.name, found.limit, found.spent, found.detections)
         rows.run("DELETE FROM commitments")
         rows.run("DELETE FROM budget_regions")
         rows.run("INSERT INTO budget_regions VALUES (?, ?)", region, boot)
@@ -217,9 +227,7 @@ class Budgets(Mapping[str, Budget]):
             found, handle = sql.kept(rows, name), self._find(name.encode(), name)
             if handle is not None or found is None:
                 return handle
-            handle = self._open(name.encode(), name)
-            self.load(handle, found.limit, found.spent, found.detections)
-            return handle
+            return self.load(name, found.limit, found.spent, found.detections)
 
     def _repair(self, handle: int, known: Kept) -> None:
         """What somebody who died between store and region has left undone."""
@@ -232,7 +240,7 @@ class Budgets(Mapping[str, Budget]):
                 return
             there = self._info(handle)
             if there[:3] == (0, 0, 0):
-                self.load(handle, found.limit, found.spent, found.detections)
+                self.load(known.name, found.limit, found.spent, found.detections)
             elif there.limit != found.limit:
                 self._follow(handle, found.limit)
 
@@ -364,16 +372,18 @@ class Budgets(Mapping[str, Budget]):
         handle = ffi.new("cs_handle *")
         code = lib.cs_budget_open(self.region.view, encoded, len(encoded), handle)
         if code == lib.CS_E_FULL:
-            raise error(
-                code,
-                f"budget {name!r:.100}",
-                expected="a free place for a budget",
-                found=f"{self.region.config.budgets} budgets, as many as the region has room for",
-                advice="remove some, or make the region with more RegionConfig(budgets=...)",
-            )
+            raise self._full(name)
         if code < 0:
             raise error(code, f"budget {name!r:.100}")
         return int(handle[0])
+
+    def _full(self, name: str) -> FullError:
+        return FullError.because(
+            f"budget {name!r:.100}",
+            expected="a free place for a budget",
+            found=f"{self.region.config.budgets} budgets, as many as the region has room for",
+            advice="remove some, or make the region with more RegionConfig(budgets=...)",
+        )
 
     def _writable(self, name: str) -> None:
         if not self.region.writable:
