@@ -115,6 +115,43 @@ static double f64_of_bits(uint64_t bits)
     return value;
 }
 
+/* -- arguments ------------------------------------------------------------------------------ */
+
+/* Of a method's call, by position or by name, into `found` (room for two; null where not given). `names` says what they
+ * are called; the first `least` of `most` must be given. */
+static int arguments(const char *what, PyObject *const *args, Py_ssize_t count, PyObject *keywords,
+                     const char *const *names, Py_ssize_t least, Py_ssize_t most, PyObject **found)
+{
+    Py_ssize_t named = keywords ? PyTuple_Size(keywords) : 0;
+    found[0] = count > 0 ? args[0] : NULL;
+    found[1] = count > 1 ? args[1] : NULL;
+    if (count > most || count + named > most || count + named < least) {
+        PyErr_Format(PyExc_TypeError, "%s: expected %zd to %zd arguments, found %zd", what, least, most, count + named);
+        return 0;
+    }
+    for (Py_ssize_t i = 0; i < named; i++) {
+        PyObject *keyword = PyTuple_GetItem(keywords, i);
+        Py_ssize_t place = 0;
+        while (place < most && PyUnicode_CompareWithASCIIString(keyword, names[place]) != 0) {
+            place++;
+        }
+        if (place == most || found[place] != NULL) {
+            PyErr_Format(PyExc_TypeError, "%s: expected each argument once, found %R %s", what, keyword,
+                         place == most ? "which it does not have" : "twice");
+            return 0;
+        }
+        found[place] = args[count + i];
+    }
+    if (least > 0 && found[least - 1] == NULL) {
+        PyErr_Format(PyExc_TypeError, "%s: expected argument '%s', found none", what, names[least - 1]);
+        return 0;
+    }
+    return 1;
+}
+
+static const char *const add_names[] = {"n"};
+static const char *const exchange_names[] = {"expected", "desired"};
+
 /* -- Anchor -------------------------------------------------------------------------------- */
 
 static PyObject *anchor_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)

@@ -126,39 +126,40 @@ static int engine_set_state(PyObject *self, PyObject *value, void *closure)
     return done == NULL ? -1 : 0;
 }
 
-static PyObject *engine_add(PyObject *self, PyObject *const *args, Py_ssize_t count)
+static PyObject *engine_add(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
+    static const char *const names[] = {"name", "n"};
     Engine *engine = (Engine *)self;
-    if (count < 1 || count > 2) {
-        PyErr_Format(PyExc_TypeError, "engine.add: expected a field's name and how much, found %zd arguments", count);
+    PyObject *given[2];
+    if (!arguments("engine.add", args, count, keywords, names, 1, 2, given)) {
         return NULL;
     }
     if (is_closed(engine->anchor)) {
         return fail(CS_E_CLOSED, "engine.add", CS_TYPE_NONE, NULL);
     }
     Py_ssize_t length = 0;
-    const char *name = PyUnicode_AsUTF8AndSize(args[0], &length);
+    const char *name = PyUnicode_AsUTF8AndSize(given[0], &length);
     if (name == NULL) {
         PyErr_Clear(); /* not a str, or with code points that have no UTF-8 */
-        return fail(WRONG_TYPE, "engine.add", CS_TYPE_NONE, args[0]);
+        return fail(WRONG_TYPE, "engine.add", CS_TYPE_NONE, given[0]);
     }
     for (uint32_t field = 0; field < CS_ENGINE_FIELDS; field++) {
         const char *candidate = cs_engine_field_name(field);
-        if (candidate == NULL || strcmp(candidate, name) != 0) {
+        if (candidate == NULL || strcmp(candidate, name) != 0 || strlen(candidate) != (size_t)length) {
             continue;
         }
         int64_t n = 1;
         uint64_t value = 0;
-        int code = count == 2 ? to_i64(args[1], &n) : CS_OK;
+        int code = given[1] ? to_i64(given[1], &n) : CS_OK;
         if (code == CS_OK) {
             code = cs_engine_add(engine->anchor->view, field, n, &value);
         }
         if (code != CS_OK) {
-            return fail(code, "engine.add", CS_TYPE_U64, code == CS_E_INVALID ? args[0] : count == 2 ? args[1] : NULL);
+            return fail(code, "engine.add", CS_TYPE_U64, code == CS_E_INVALID ? given[0] : given[1]);
         }
         return PyLong_FromUnsignedLongLong(value);
     }
-    return fail(CS_E_INVALID, "engine.add", CS_TYPE_NONE, args[0]);
+    return fail(CS_E_INVALID, "engine.add", CS_TYPE_NONE, given[0]);
 }
 
 static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -239,8 +240,10 @@ static void fill_engine_getset(void)
 }
 
 static PyMethodDef engine_methods[] = {
-    {"add", (PyCFunction)(void (*)(void))engine_add, METH_FASTCALL,
-     "add(name, n=1): add n, which may be negative, to an unsigned field; the new value. Atomic."},
+    {"add", (PyCFunction)(void (*)(void))engine_add, METH_FASTCALL | METH_KEYWORDS,
+     "add($self, name, n=1)\n--\n\nAdd n, which may be negative, to an unsigned field; the new value. Atomic.\n\n"
+     "InvalidError when there is no such field, RangeError, and nothing changed, when the sum is below zero or beyond 64\n"
+     "bits."},
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot engine_slots[] = {

@@ -66,15 +66,6 @@ static int named_load(const Named *self, uint64_t *bits)
     return generation == (uint32_t)(self->handle >> 32) ? CS_OK : CS_E_STALE;
 }
 
-static int arguments(const char *what, Py_ssize_t count, Py_ssize_t least, Py_ssize_t most)
-{
-    if (count >= least && count <= most) {
-        return 1;
-    }
-    PyErr_Format(PyExc_TypeError, "%s: expected %zd to %zd arguments, found %zd", what, least, most, count);
-    return 0;
-}
-
 static PyObject *counter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     return named_new(type, args, kwargs, CS_SECTION_COUNTERS);
@@ -88,20 +79,21 @@ static PyObject *counter_value(PyObject *self, void *closure)
     return code == CS_OK ? PyLong_FromUnsignedLongLong(bits) : fail(code, "counter.value", CS_TYPE_NONE, NULL);
 }
 
-static PyObject *counter_add(PyObject *self, PyObject *const *args, Py_ssize_t count)
+static PyObject *counter_add(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
     Named *counter = (Named *)self;
-    if (!arguments("counter.add", count, 0, 1)) {
+    PyObject *given[2];
+    if (!arguments("counter.add", args, count, keywords, add_names, 0, 1, given)) {
         return NULL;
     }
     int64_t n = 1;
     uint64_t value;
-    int code = is_closed(counter->anchor) ? CS_E_CLOSED : count ? to_i64(args[0], &n) : CS_OK;
+    int code = is_closed(counter->anchor) ? CS_E_CLOSED : given[0] ? to_i64(given[0], &n) : CS_OK;
     if (code == CS_OK) {
         code = cs_counter_add(counter->anchor->view, counter->handle, n, &value);
     }
     if (code != CS_OK) {
-        return fail(code, "counter.add", CS_TYPE_U64, count ? args[0] : NULL);
+        return fail(code, "counter.add", CS_TYPE_U64, given[0]);
     }
     return PyLong_FromUnsignedLongLong(value);
 }
@@ -120,18 +112,19 @@ static PyObject *counter_set(PyObject *self, PyObject *value)
     Py_RETURN_NONE;
 }
 
-static PyObject *counter_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t count)
+static PyObject *counter_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
     Named *counter = (Named *)self;
-    if (!arguments("counter.compare_exchange", count, 2, 2)) {
+    PyObject *given[2];
+    if (!arguments("counter.compare_exchange", args, count, keywords, exchange_names, 2, 2, given)) {
         return NULL;
     }
     uint64_t expected, desired;
-    PyObject *culprit = args[0];
-    int code = is_closed(counter->anchor) ? CS_E_CLOSED : to_u64(args[0], &expected);
+    PyObject *culprit = given[0];
+    int code = is_closed(counter->anchor) ? CS_E_CLOSED : to_u64(given[0], &expected);
     if (code == CS_OK) {
-        culprit = args[1];
-        code = to_u64(args[1], &desired);
+        culprit = given[1];
+        code = to_u64(given[1], &desired);
     }
     if (code == CS_OK) {
         code = cs_counter_compare_exchange(counter->anchor->view, counter->handle, &expected, desired);
@@ -143,11 +136,13 @@ static PyObject *counter_compare_exchange(PyObject *self, PyObject *const *args,
 }
 
 static PyMethodDef counter_methods[] = {
-    {"add", (PyCFunction)(void (*)(void))counter_add, METH_FASTCALL,
-     "add(n=1): add n, which may be negative; the new value. One atomic addition."},
-    {"set", counter_set, METH_O, "set(value): set it, and wake who waits."},
-    {"compare_exchange", (PyCFunction)(void (*)(void))counter_compare_exchange, METH_FASTCALL,
-     "compare_exchange(expected, desired): set to desired if it is expected; whether it was. Atomic."},
+    {"add", (PyCFunction)(void (*)(void))counter_add, METH_FASTCALL | METH_KEYWORDS,
+     "add($self, n=1)\n--\n\nAdd n, which may be negative; the new value. One atomic addition.\n\n"
+     "RangeError, and nothing changed, when the sum is below zero or beyond 64 bits."},
+    {"set", counter_set, METH_O, "set($self, value, /)\n--\n\nSet it, and wake who waits."},
+    {"compare_exchange", (PyCFunction)(void (*)(void))counter_compare_exchange, METH_FASTCALL | METH_KEYWORDS,
+     "compare_exchange($self, expected, desired)\n--\n\n"
+     "Set to desired, and wake who waits, if it is expected; whether it was. Atomic."},
     {NULL, NULL, 0, NULL},
 };
 static PyGetSetDef counter_getset[] = {
@@ -179,19 +174,20 @@ static PyObject *gauge_value(PyObject *self, void *closure)
     return code == CS_OK ? PyFloat_FromDouble(f64_of_bits(bits)) : fail(code, "gauge.value", CS_TYPE_NONE, NULL);
 }
 
-static PyObject *gauge_add(PyObject *self, PyObject *const *args, Py_ssize_t count)
+static PyObject *gauge_add(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
     Named *gauge = (Named *)self;
-    if (!arguments("gauge.add", count, 0, 1)) {
+    PyObject *given[2];
+    if (!arguments("gauge.add", args, count, keywords, add_names, 0, 1, given)) {
         return NULL;
     }
     double n = 1.0, value;
-    int code = is_closed(gauge->anchor) ? CS_E_CLOSED : count ? to_f64(args[0], &n) : CS_OK;
+    int code = is_closed(gauge->anchor) ? CS_E_CLOSED : given[0] ? to_f64(given[0], &n) : CS_OK;
     if (code == CS_OK) {
         code = cs_gauge_add(gauge->anchor->view, gauge->handle, n, &value);
     }
     if (code != CS_OK) {
-        return fail(code, "gauge.add", CS_TYPE_F64, count ? args[0] : NULL);
+        return fail(code, "gauge.add", CS_TYPE_F64, given[0]);
     }
     return PyFloat_FromDouble(value);
 }
@@ -210,18 +206,19 @@ static PyObject *gauge_set(PyObject *self, PyObject *value)
     Py_RETURN_NONE;
 }
 
-static PyObject *gauge_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t count)
+static PyObject *gauge_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
     Named *gauge = (Named *)self;
-    if (!arguments("gauge.compare_exchange", count, 2, 2)) {
+    PyObject *given[2];
+    if (!arguments("gauge.compare_exchange", args, count, keywords, exchange_names, 2, 2, given)) {
         return NULL;
     }
     double expected, desired;
-    PyObject *culprit = args[0];
-    int code = is_closed(gauge->anchor) ? CS_E_CLOSED : to_f64(args[0], &expected);
+    PyObject *culprit = given[0];
+    int code = is_closed(gauge->anchor) ? CS_E_CLOSED : to_f64(given[0], &expected);
     if (code == CS_OK) {
-        culprit = args[1];
-        code = to_f64(args[1], &desired);
+        culprit = given[1];
+        code = to_f64(given[1], &desired);
     }
     if (code == CS_OK) {
         code = cs_gauge_compare_exchange(gauge->anchor->view, gauge->handle, &expected, desired);
@@ -233,10 +230,12 @@ static PyObject *gauge_compare_exchange(PyObject *self, PyObject *const *args, P
 }
 
 static PyMethodDef gauge_methods[] = {
-    {"add", (PyCFunction)(void (*)(void))gauge_add, METH_FASTCALL, "add(n=1.0): add n; the new value. Atomic."},
-    {"set", gauge_set, METH_O, "set(value): set it, and wake who waits."},
-    {"compare_exchange", (PyCFunction)(void (*)(void))gauge_compare_exchange, METH_FASTCALL,
-     "compare_exchange(expected, desired): set to desired if it is expected, bit for bit; whether it was. Atomic."},
+    {"add", (PyCFunction)(void (*)(void))gauge_add, METH_FASTCALL | METH_KEYWORDS,
+     "add($self, n=1.0)\n--\n\nAdd n; the new value. Atomic.\n\nNotANumberError when n or the sum is none."},
+    {"set", gauge_set, METH_O, "set($self, value, /)\n--\n\nSet it, and wake who waits."},
+    {"compare_exchange", (PyCFunction)(void (*)(void))gauge_compare_exchange, METH_FASTCALL | METH_KEYWORDS,
+     "compare_exchange($self, expected, desired)\n--\n\n"
+     "Set to desired, and wake who waits, if it is expected, bit for bit; whether it was. Atomic."},
     {NULL, NULL, 0, NULL},
 };
 static PyGetSetDef gauge_getset[] = {

@@ -1,6 +1,8 @@
 """The hot types: what they read and write is what the core has, and every bad input is a clear error."""
 
+import inspect
 import math
+import re
 import struct
 import sys
 
@@ -166,8 +168,10 @@ def test_add(engine):
         with pytest.raises(errors.RangeError, match=f"engine.add: expected a sum within .+ found n = {wrong};"):
             engine.add("burst_count", wrong)
     assert engine.burst_count == 2**64 - 2
-    for wrong in ("nope", "burst_frequency", "burst_state", "fatigue_active", "version", ""):
-        with pytest.raises(errors.InvalidError, match=f"expected the name of a field .+ found {wrong!r}"):
+    for wrong in ("nope", "burst_count\0", "burst_frequency", "burst_state", "fatigue_active", "version", ""):
+        with pytest.raises(
+            errors.InvalidError, match=f"expected the name of a field .+ found {re.escape(repr(wrong))}"
+        ):
             engine.add(wrong, 1)
     for wrong in (5, None, "\ud800"):
         with pytest.raises(errors.WrongTypeError):
@@ -302,6 +306,47 @@ def test_how_many_arguments(counter, gauge):
     ):
         with pytest.raises(TypeError):
             use()
+
+
+def test_arguments_by_name(engine, counter, gauge):
+    assert counter.add(n=3) == 3
+    assert counter.compare_exchange(expected=3, desired=4)
+    assert counter.compare_exchange(4, desired=5)
+    assert not counter.compare_exchange(desired=9, expected=4)
+    assert counter.value == 5
+    assert gauge.add(n=0.5) == 0.5
+    assert gauge.compare_exchange(desired=2.0, expected=0.5)
+    assert gauge.value == 2.0
+    assert engine.add(name="burst_count", n=7) == 7
+    assert engine.add("burst_count", n=-7) == 0
+
+
+def test_arguments_by_a_wrong_name(engine, counter, gauge):
+    for use, found in (
+        (lambda: counter.add(m=1), "'m'"),
+        (lambda: counter.add(1, n=1), "found 2"),
+        (lambda: counter.compare_exchange(1, expected=1), "'expected' twice"),
+        (lambda: counter.compare_exchange(expected=1, wanted=2), "'wanted'"),
+        (lambda: gauge.compare_exchange(expected=1.0), "found 1"),
+        (lambda: engine.add(n=1), "'name', found none"),
+    ):
+        with pytest.raises(TypeError, match=found):
+            use()
+    assert counter.value == 0
+    with pytest.raises(errors.RangeError, match="found n = -1"):
+        counter.add(n=-1)
+
+
+def test_methods_show_their_arguments():
+    for method, arguments in (
+        (HotCounter.add, ["n"]),
+        (HotCounter.set, ["value"]),
+        (HotCounter.compare_exchange, ["expected", "desired"]),
+        (HotGauge.add, ["n"]),
+        (HotGauge.compare_exchange, ["expected", "desired"]),
+        (HotEngine.add, ["name", "n"]),
+    ):
+        assert list(inspect.signature(method).parameters) == ["self", *arguments]
 
 
 def test_value_cannot_be_assigned(counter, gauge):

@@ -41,6 +41,9 @@ class Anchor:
         self.out = self.core.allocate(8)
         """Where calls leave their results."""
 
+    def __init_subclass__(cls) -> None:
+        raise TypeError("type 'corestate._hot.Anchor' is not an acceptable base type")
+
     def close(self) -> None:
         """Make every hot cell of this anchor raise ClosedError from now on. Idempotent."""
         self.closed = True
@@ -78,6 +81,14 @@ def _u64(value: Any, what: str, kind: int = _U64) -> int:
 
 def _i64(value: Any, what: str) -> int:
     return _whole(value, what, _U64, -(1 << 63), (1 << 63) - 1)
+
+
+def _has_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _f64(value: Any, what: str, kind: int = _F64) -> float:
@@ -150,11 +161,11 @@ class HotEngine:
         """What a subclass provides."""
         raise NotImplementedError
 
-    def add(self, name: str, n: int = 1, /) -> int:
+    def add(self, name: str, n: int = 1) -> int:
         """Add n (which may be negative) to an unsigned field by name; the new value. Atomic."""
         what = "engine.add"
         anchor = self._open(what)
-        if not isinstance(name, str):
+        if not isinstance(name, str) or not _has_utf8(name):
             raise _fail(_WRONG_TYPE, what, _NONE, name)
         field = _FIELDS.get(name)
         if field is None:
@@ -285,7 +296,7 @@ class HotCounter(_Named):
         self._call("cs_counter_get", "counter.value", _NONE, None, anchor.out)
         return int.from_bytes(anchor.result(), "little")
 
-    def add(self, n: int = 1, /) -> int:
+    def add(self, n: int = 1) -> int:
         """Add n, which may be negative; the new value. One atomic addition."""
         what = "counter.add"
         anchor = self._open(what)
@@ -300,7 +311,7 @@ class HotCounter(_Named):
         self._open(what)
         self._call("cs_counter_set", what, _U64, value, _u64(value, what))
 
-    def compare_exchange(self, expected: int, desired: int, /) -> bool:
+    def compare_exchange(self, expected: int, desired: int) -> bool:
         """Set to desired if it is expected; whether it was. Atomic."""
         what = "counter.compare_exchange"
         anchor = self._open(what)
@@ -325,7 +336,7 @@ class HotGauge(_Named):
         self._call("cs_gauge_get", "gauge.value", _NONE, None, anchor.out)
         return _real(anchor.result())
 
-    def add(self, n: float = 1.0, /) -> float:
+    def add(self, n: float = 1.0) -> float:
         """Add n; the new value."""
         what = "gauge.add"
         anchor = self._open(what)
@@ -338,7 +349,7 @@ class HotGauge(_Named):
         self._open(what)
         self._call("cs_gauge_set", what, _F64, value, _f64(value, what))
 
-    def compare_exchange(self, expected: float, desired: float, /) -> bool:
+    def compare_exchange(self, expected: float, desired: float) -> bool:
         """Set to desired if it is expected, bit for bit; whether it was. Atomic."""
         what = "gauge.compare_exchange"
         anchor = self._open(what)
