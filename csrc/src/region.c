@@ -183,8 +183,10 @@ int cs_region_format(void *memory, uint64_t size, const cs_config *config, uint3
 /* One look at the header, into memory nobody else writes; everything after judges the copy. */
 static void copy_header(struct header *copy, const void *memory)
 {
+    const struct header *header = memory;
+    uint32_t ready = load32(&header->ready); /* first: who sees it sees what was written before it */
     copy_out(copy, memory, sizeof *copy);
-    fence_acquire(); /* who sees ready sees what was written before it */
+    poke32(&copy->ready, ready);
 }
 
 static void read_config(const struct header *header, cs_config *config)
