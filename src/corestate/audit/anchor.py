@@ -148,7 +148,7 @@ class AnchorFile:
                             return
                     os.lseek(descriptor, 0, os.SEEK_SET)
                     os.write(descriptor, raw)
-                    if self._sync:
+                    if self._sync or not further:
                         os.fsync(descriptor)
             except OSError as cause:
                 raise StorageError.because(f"anchor {self.path}", found=str(cause)) from cause
@@ -187,7 +187,7 @@ class AnchorFile:
             flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
             self._descriptor = os.open(str(self.path), flags, 0o600)
             self._process = os.getpid()
-            if new and self._sync:
+            if new:
                 self._sync_name()
         return self._descriptor
 
