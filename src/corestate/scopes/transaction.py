@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from corestate.errors import StoreError
 from corestate.scopes.encoding import decode, encode
 from corestate.scopes.limits import checked_key
-from corestate.scopes.rows import ConflictError, Write, alive, current, scope_id
+from corestate.scopes.rows import ConflictError, Current, Write, alive, current, scope_id
 from corestate.scopes.scope import Scope, expiry
 from corestate.scopes.space import Batch, KeyMissingError
 
@@ -62,9 +62,13 @@ class Transaction:
             if written[1] is _GONE:
                 raise KeyMissingError.because(f"key {key!r:.80} of {scope.path}")
             return written[1]
-        with self._space.store.read() as rows:
-            number = scope_id(rows, scope.path.to_bytes())
-            found = alive(current(rows, number, key), time.time_ns()) if number is not None else None
+        row = self._space.store.one(
+            "SELECT e.version, e.tag, e.value, e.expires_ns, e.time_ns FROM scopes s JOIN entries e ON e.scope = s.id "
+            "WHERE s.path = ? AND e.key = ?",
+            scope.path.to_bytes(),
+            key,
+        )
+        found = alive(Current(*row) if row else None, time.time_ns())
         version = found.version if found else 0
         if self._seen.setdefault((scope.path, key), version) != version:
             raise ConflictError.because(

@@ -30,8 +30,10 @@ CREATE TABLE versions (
     time_ns INTEGER NOT NULL,
     PRIMARY KEY (scope, key, version)
 ) WITHOUT ROWID;
+CREATE TABLE last_change (sequence INTEGER NOT NULL);
+INSERT INTO last_change VALUES (0);
 CREATE TABLE changes (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    sequence INTEGER PRIMARY KEY,
     time_ns INTEGER NOT NULL,
     operation TEXT NOT NULL,
     scope INTEGER NOT NULL REFERENCES scopes (id),
