@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from corestate._arguments import name_bytes, seconds_to_ns
 from corestate._binding import error, ffi, lib
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from corestate.region import Region
 
 __all__ = ["AgentInfo", "Agents"]
+
+D = TypeVar("D")
 
 _INFO = Record(
     "cs_agent_info",
@@ -223,7 +225,7 @@ class Agents(Mapping[str, AgentInfo]):
     @overload
     def get(self, id: str) -> AgentInfo | None: ...
     @overload
-    def get(self, id: str, default: Any) -> Any: ...
+    def get(self, id: str, default: D) -> AgentInfo | D: ...
     def get(self, id: str, default: Any = None) -> Any:  # noqa: A002
         """The agent of this id as it is now, or ``default`` (None) if there is none. Lock-free."""
         handle = self._handles.get(id)

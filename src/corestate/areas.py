@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, overload
 
 from corestate._arguments import unsigned
 from corestate._binding import check, error, ffi, lib, text
@@ -12,6 +12,8 @@ from corestate.locks import Lock
 from corestate.names import Named, NamedTable, name_of
 
 __all__ = ["FIELDS", "Area", "Areas"]
+
+D = TypeVar("D")
 
 FIELDS: tuple[str, ...] = tuple(text(lib.cs_area_field_name(i)) for i in range(lib.CS_AREA_FIELDS))
 """The names of an area's numbers, by the core's number of them."""
@@ -150,6 +152,10 @@ class Areas(NamedTable[Area]):
             raise self._missing(name)
         return found
 
+    @overload
+    def get(self, name: str | int) -> Area | None: ...
+    @overload
+    def get(self, name: str | int, default: D) -> Area | D: ...
     def get(self, name: str | int, default: Any = None) -> Any:
         """The area of a name or at an index, or ``default``; never creates."""
         if isinstance(name, str):

@@ -45,25 +45,26 @@ def column(region: Region, table: int, dtype: str) -> Column:
     """The column of a table (``lib.CS_SECTION_COUNTERS`` or ``_GAUGES``). O(names)."""
     found = ffi.new("cs_column *")
     check(lib.cs_names_column(region.view, table, found), "the values of a table")
-    names: list[str | None] = [None] * found.used
-    made = np.zeros(found.used, "u4")
+    used = min(int(found.used), int(found.capacity))  # a peer may have written anything where the first is kept
+    names: list[str | None] = [None] * used
+    made = np.zeros(used, "u4")
     for handle, name in walk(region, table):
         index = handle & 0xFFFFFFFF
-        if index < found.used:
+        if index < used:
             names[index], made[index] = name, handle >> 32
-    values = _over(region, found.value, found, dtype).view(Column)
+    values = _over(region, found.value, used, found.stride, dtype).view(Column)
     values.names = tuple(names)
-    values.generations = _over(region, found.generation, found, "u4")
+    values.generations = _over(region, found.generation, used, found.stride, "u4")
     values._made = made  # noqa: SLF001
     return values
 
 
-def _over(region: Region, pointer: Any, found: Any, dtype: str) -> np.ndarray[Any, np.dtype[Any]]:
-    if not found.used:
+def _over(region: Region, pointer: Any, used: int, stride: int, dtype: str) -> np.ndarray[Any, np.dtype[Any]]:
+    if not used:
         return np.empty(0, dtype)
     offset = region.offset(pointer)
     array: np.ndarray[Any, np.dtype[Any]] = np.ndarray(
-        (found.used,), dtype, buffer=region.memory, offset=offset, strides=(found.stride,)
+        (used,), dtype, buffer=region.memory, offset=offset, strides=(stride,)
     )
     array.flags.writeable = False
     return array

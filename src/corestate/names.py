@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from corestate._arguments import name_bytes
 from corestate._binding import check, error, ffi, lib
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Named", "NamedTable", "name_of", "walk"]
 
 T_co = TypeVar("T_co", covariant=True)
+D = TypeVar("D")
 
 _MOST_MADE = 4096
 _NAME_BYTES = lib.CS_NAME_MAX + 1
@@ -134,6 +135,10 @@ class NamedTable(Mapping[str, T_co], Generic[T_co]):
             raise error(code, f"{self._word} {name!r:.100}")
         return self._of(handle[0], name)
 
+    @overload
+    def get(self, name: str) -> T_co | None: ...
+    @overload
+    def get(self, name: str, default: D) -> T_co | D: ...
     def get(self, name: str, default: Any = None) -> Any:
         """What has this name, or ``default``; never creates. O(length of the name)."""
         handle = self._found(name)

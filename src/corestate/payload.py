@@ -48,7 +48,7 @@ def pack(data: Any, what: str, of: str) -> bytes:
         packer = msgpack.Packer()
     try:
         packed: bytes = packer.pack(data)
-    except (TypeError, OverflowError, ValueError) as problem:
+    except (TypeError, OverflowError, ValueError, RecursionError) as problem:  # the last where msgpack is pure Python
         raise _refused(problem, f"{what} {of!r:.100}") from None
     _packers.append(packer)
     return packed

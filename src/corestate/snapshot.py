@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,8 @@ from corestate._binding import error, ffi, lib
 from corestate.address import Address, parse
 from corestate.config import RegionConfig
 from corestate.errors import CorestateError, RegionExistsError, RegionNotFoundError, RegionPermissionError, StorageError
+from corestate.participants import participants
+from corestate.temporary import left_behind, name_beside, replacing
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -63,6 +64,8 @@ class _Sink:
         self.problem: OSError | None = None
 
 
+_SHM = Path("/dev/shm")  # noqa: S108 - where Linux keeps POSIX shared memory, under its own names
+
 _sinks: dict[int, _Sink] = {}
 _numbers = itertools.count(1)
 
@@ -90,21 +93,10 @@ def write(region: Region, path: str | os.PathLike[str]) -> SnapshotInfo:
         paused), ClosedError.
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     info = ffi.new("cs_snapshot_info *")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
-        try:
-            with os.fdopen(descriptor, "wb", buffering=1 << 20) as file:
-                _write_through(region, file, info)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)  # noqa: PTH105 - Path.replace has no better words
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-        _sync_directory(target.parent)
+        with replacing(target, "snapshot") as file:
+            _write_through(region, file, info)
     except OSError as problem:
         if isinstance(problem, CorestateError):
             raise
@@ -123,16 +115,6 @@ def _write_through(region: Region, file: BinaryIO, info: Any) -> None:
         raise sink.problem
     if code < 0:
         raise error(code, "taking a snapshot")
-
-
-def _sync_directory(directory: Path) -> None:
-    if os.name != "posix":
-        return  # elsewhere a directory cannot be opened; the rename is as durable as the system makes it
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _storage_error(what: str, problem: OSError) -> CorestateError:
@@ -203,8 +185,8 @@ def restore_region(
 ) -> Region:
     """Make a region at an address that is free, and put a snapshot into it; all or nothing.
 
-    A file gets its name when all is in place. Shared memory has its name from the start, so who opens it before this
-    returns may see it fill.
+    The region gets its name when all is in place. Only shared memory outside Linux has its name from the start, so that
+    who opens it before this returns may see it fill.
 
     Args:
         path: of the snapshot.
@@ -218,20 +200,17 @@ def restore_region(
     info = _probe(content, path)
     where = parse(address)
     config = config or info.config
-    if where.kind != "file":
+    if where.kind == "heap":
         made = regions.create_region(where, config)
-        try:
-            _fill(made, content, path)
-        except BaseException:
-            made.close()
-            if where.kind == "shm":
-                regions.unlink(where)
-            raise
+        _fill(made, content, path)
         return made
-    target = Path(where.name)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.restoring")
+    if where.kind == "shm" and not _SHM.is_dir():
+        return _fill_in_sight(where, config, content, path)
+    target = Path(where.name) if where.kind == "file" else _SHM / where.name
+    _sweep(target)
+    temporary = name_beside(target, "restoring")
     try:
-        with regions.create_region(temporary, config) as made:
+        with regions.create_region(temporary if where.kind == "file" else f"shm:{temporary.name}", config) as made:
             _fill(made, content, path)
         try:
             os.link(temporary, target)
@@ -243,6 +222,28 @@ def restore_region(
         with suppress(OSError):
             temporary.unlink()
     return regions.attach_region(where)
+
+
+def _fill_in_sight(where: Address, config: RegionConfig, content: bytes, path: str | os.PathLike[str]) -> Region:
+    """Where shared memory has no names that can be linked: it has its name while it fills."""
+    made = regions.create_region(where, config)
+    try:
+        _fill(made, content, path)
+    except BaseException:
+        made.close()
+        regions.unlink(where)
+        raise
+    return made
+
+
+def _sweep(target: Path) -> None:
+    """Remove what a restore to the same place left when it was killed: who restores is attached to it until the end."""
+    for left in left_behind(target, "restoring"):
+        with suppress(CorestateError, OSError):
+            with regions.attach_region(left, mode="r") as region:
+                alive = any(one.alive for one in participants(region))
+            if not alive:
+                left.unlink()
 
 
 def _fill(made: Region, content: bytes, path: str | os.PathLike[str]) -> None:
