@@ -1,7 +1,6 @@
 """Bad input: its own message, its exit code, no traceback, nothing changed."""
 
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -114,7 +113,11 @@ def test_python_m_corestate_cli_is_the_same(path):
     assert done.stderr.startswith("corestate: ")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_top_is_drawn_in_place_and_left_by_ctrl_c(path):
+    import pty
+
     with corestate.create(path) as state:
         state.counters["spikes"].set(12345)
         pid, terminal = pty.fork()

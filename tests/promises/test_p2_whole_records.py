@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 import corestate
-from corestate import AgentStatus, AgentType, RegionConfig
+from corestate import AgentStatus, AgentType, RegionConfig, errors
+from corestate._binding import ffi, lib
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="kills children of fork, which this platform has not"),
+    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),  # 3.12 and later, where another thread lives
+]
 
 KILLS = 150
 
@@ -101,6 +107,37 @@ def test_p2_a_record_is_whole_while_it_is_written(state, writing):
     seen = set()
     while len(seen) < 500:
         seen.add(whole(state.agents["a"]))
+
+
+def test_p2_a_record_overwritten_while_it_is_read_is_whole(tmp_path, writing):
+    """A large and a small version in turn: by the time a reader has copied the large one, its buffer is written again."""
+    size = 16384
+    with corestate.create(tmp_path / "large.state", config=RegionConfig(agents=8, agent_details_bytes=size)) as state:
+        handle = state.agents.register("a", AgentType.MOTOR).handle
+        view, bytes_ = state.region.view, [ffi.from_buffer(bytes([letter]) * size) for letter in b"abcdefgh"]
+        versions = [
+            ffi.new("cs_details *", {"capabilities": data, "capabilities_length": length})
+            for data in bytes_
+            for length in (size, 8)
+        ]
+
+        def write():
+            while True:
+                for details in versions:
+                    lib.cs_agent_set_details(view, handle, details)
+
+        before = state.agents["a"].details_version
+        writing(write)
+        lengths, busy = {8: 0, size: 0}, 0
+        while min(lengths.values()) < 200 or state.agents["a"].details_version < before + 10_000:
+            try:
+                found = state.agents["a"].details[0]
+            except errors.BusyError:
+                busy += 1
+                continue
+            if found:  # it has begun
+                lengths[len(found)] += 1
+                assert len(set(found)) == 1, "bytes of two versions"
 
 
 def test_p2_an_event_is_whole_or_a_hole(tmp_path, writing):

@@ -130,6 +130,8 @@ def test_p4_a_loss_says_where(tmp_path):
         assert missing, "it was overrun"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which this platform has not")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_p4_killed_producers_cost_holes_and_nothing_else(tmp_path):
     with corestate.create(tmp_path / "p4.state", config=RegionConfig(events=1024)) as state:
         random, mine, seen = np.random.default_rng(6), [], []

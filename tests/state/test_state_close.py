@@ -156,6 +156,7 @@ def test_closing_under_readers_and_writers_is_safe(path):
         assert len(ended) == 4
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors in /proc")
 def test_what_is_left_open_leaves_nothing(path):
     state = corestate.create(path)
     before = len(list(Path("/proc/self/fd").iterdir()))
@@ -169,6 +170,8 @@ def test_what_is_left_open_leaves_nothing(path):
         assert len(again.participants()) == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which this platform has not")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_of_fork_uses_it_with_a_slot_of_its_own(state):
     state.counters["c"].add(1)
     state.agents.register("parent", AgentType.MOTOR)

@@ -1,6 +1,8 @@
 """A9: publishing, subscribing, kinds and data."""
 
 import math
+import signal
+import sys
 import threading
 import time
 
@@ -338,6 +340,7 @@ def test_closing_a_subscription_ends_a_wait_in_another_thread(state):
     assert ended == [[]]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 def test_a_signal_handler_may_take_from_a_subscription_of_its_own(state, child):
     one = child(
         """
@@ -356,8 +359,6 @@ def test_a_signal_handler_may_take_from_a_subscription_of_its_own(state, child):
     assert one.line() == "waiting"
     state.events.publish("k", 1)
     assert one.line() == "main 1"
-    import signal
-
     one.process.send_signal(signal.SIGUSR1)
     assert one.line() == "handler 1"
     state.events.publish("k", 2)

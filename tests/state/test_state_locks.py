@@ -2,6 +2,7 @@
 
 import math
 import signal
+import sys
 import threading
 
 import pytest
@@ -220,6 +221,7 @@ def test_an_observer_sees_the_holder_and_cannot_take(state, reader):
         assert seen.locked()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 def test_ctrl_c_ends_the_wait(state, child):
     waiter = child(
         """
@@ -240,6 +242,7 @@ def test_ctrl_c_ends_the_wait(state, child):
     waiter.finish()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 def test_a_signal_handler_runs_and_the_wait_goes_on(state, child):
     waiter = child(
         """
