@@ -1,7 +1,7 @@
 #include "crc32c.h"
 #include "mirror_receiver.h"
 
-#define TOO_OLD_FOR_CHANCE 8u /* that many frames from before the window: the numbering began anew */
+#define TOO_MANY_FOR_CHANCE 16u /* that many numbers in a row that have been: the numbering began anew */
 
 int cs_mirror_listen(cs_mirror_receiver *handle, void *frame, uint32_t frame_size)
 {
@@ -53,24 +53,29 @@ static void start_numbers(receiver *r, uint32_t number)
         memset(r->got, 0, (r->base[RUNS] + 31) / 32 * 4);
 }
 
+/* A number that has been. True when the sender counts anew: a board that was reset and has no other way to say so. */
+static bool begins_anew(receiver *r, uint32_t number)
+{
+    r->status.repeated++;
+    r->old_in_a_row = number == r->last_old + 1 ? r->old_in_a_row + 1 : 1;
+    r->last_old = number;
+    if (r->old_in_a_row < TOO_MANY_FOR_CHANCE)
+        return false;
+    r->status.restarts++;
+    start_numbers(r, number);
+    return true;
+}
+
 /* Is this the first time a frame of this number comes? Counts what is lost, late and repeated. */
 static bool is_new(receiver *r, uint32_t number)
 {
     int32_t ahead = (int32_t)(number - r->next);
-    if (ahead < -(int32_t)WINDOW) {
-        r->status.repeated++;
-        if (++r->old_in_a_row < TOO_OLD_FOR_CHANCE)
-            return false;
-        r->status.restarts++;
-        start_numbers(r, number);
+    bool has_been = ahead < -(int32_t)WINDOW || (ahead < 0 && in_window(r, number));
+    if (has_been && !begins_anew(r, number))
+        return false;
+    if (has_been)
         ahead = 0;
-    }
-    r->old_in_a_row = 0;
     if (ahead < 0) {
-        if (in_window(r, number)) {
-            r->status.repeated++;
-            return false;
-        }
         r->status.lost--;
         r->status.reordered++;
         mark(r, number, true);
@@ -163,6 +168,16 @@ static bool is_whole(const assembly *a, const run_shape *shape)
     return crc == a->crc;
 }
 
+/* The source is another region than before: whoever still reads the mirror of that one sees that it has ended. */
+static int made_anew(receiver *r)
+{
+    cs_region_info info;
+    uint64_t workspace;
+    cs_mirror_silent((cs_mirror_receiver *)(void *)r);
+    r->provided = r->shown = r->silent = r->headed = false;
+    return cs_mirror_wanted((cs_mirror_receiver *)(void *)r, &info, &workspace) == CS_OK ? CS_E_NOT_READY : CS_OK;
+}
+
 static int take_header(receiver *r)
 {
     struct header *found = (struct header *)(void *)r->header_lines;
@@ -179,12 +194,7 @@ static int take_header(receiver *r)
         }
         return CS_OK;
     }
-    cs_region_info info;
-    uint64_t workspace;
-    cs_mirror_silent(
-        (cs_mirror_receiver *)(void *)r); /* whoever still reads the region before sees that it has ended */
-    r->provided = r->shown = r->silent = false;
-    return cs_mirror_wanted((cs_mirror_receiver *)(void *)r, &info, &workspace) == CS_OK ? CS_E_NOT_READY : CS_OK;
+    return made_anew(r);
 }
 
 static int take_unit(receiver *r, const run_shape *shape)
@@ -195,6 +205,9 @@ static int take_unit(receiver *r, const run_shape *shape)
     r->status.units++;
     if (a->unit == 0)
         return take_header(r);
+    /* A board that was reset may make the same region again, with the same instance: but its version begins anew. */
+    if (run == RUN_ENGINE && r->shown && get64(a->lines) < peek64(&staged_of(r)->engine->version))
+        return made_anew(r);
     uint32_t flat = r->base[run] + index;
     for (uint32_t line = 0, lines = unit_lines(shape); line < lines; line++) {
         unsigned char *to = place_of(r, a->unit, shape, line, &length);

@@ -24,7 +24,7 @@ typedef struct receiver {
     uint32_t stream, former_stream;
     uint32_t next; /* number */
     uint32_t hole; /* the last number that something was missing at */
-    uint32_t old_in_a_row, last_picture;
+    uint32_t old_in_a_row, last_old, last_picture;
     bool heard, headed, provided, shown, silent, incomplete, pictured, shifting;
     assembly coming;
 
