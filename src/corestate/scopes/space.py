@@ -31,6 +31,8 @@ LIMITED = "limit_exceeded"
 EXPIRED_AT_ONCE = 500
 """How many expired values one sweep takes from the store in one transaction."""
 WRITES_PER_SWEEP = 64
+NUMBERS_KEPT = 10_000
+"""Of how many scopes the number in the store is remembered."""
 
 
 class KeyMissingError(NotFoundError):
@@ -91,6 +93,7 @@ class Space:
         self._durable = durable
         self.events = events
         self._writes = 0
+        self._numbers: dict[ScopePath, int] = {}
         self._sweeping = threading.Lock()
         self.hooks = Hooks()
         self.timelines: list[Callable[[str], list[Any]]] = []
@@ -152,10 +155,15 @@ class Space:
         with self.telling_limits(), hot.locked((packed,)):
             hot.mark(packed)
             with self.store.write() as rows:
-                scope = scope_id(rows, path.to_bytes(), make=True) or 0
+                number = self._numbers.get(path)
+                scope = number if number is not None else scope_id(rows, path.to_bytes(), make=True) or 0
                 write = decide(rows, scope)
                 if write is not None:
                     apply(rows, scope, [write], limits)
+            if number is None:
+                if len(self._numbers) >= NUMBERS_KEPT:
+                    self._numbers.clear()
+                self._numbers[path] = scope  # committed, and never changed
             if write is not None:
                 self.publish(hot, packed, write)
         if write is not None:
