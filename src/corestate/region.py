@@ -34,7 +34,7 @@ from corestate._binding import address_of, check, error, ffi, lib
 from corestate._files import open_file, unlink_file
 from corestate._shared import open_shared, unlink_shared
 from corestate._storage import compare, private, translate
-from corestate._wasm.handles import is_handle, open_handle, unsupported
+from corestate._wasm.handles import forget_named, is_handle, open_handle, open_named
 from corestate.address import Address, parse, path_of
 from corestate.config import RegionConfig
 from corestate.errors import (
@@ -249,7 +249,8 @@ def unlink(address: str | os.PathLike[str] | Address) -> None:
     if where.kind == "heap":
         raise AddressError.because("unlink heap:", expected="an address others could use", advice="close it instead")
     if BROWSER:
-        raise unsupported(where)
+        forget_named(where)
+        return
     (unlink_file if where.kind == "file" else unlink_shared)(where)
 
 
@@ -278,7 +279,7 @@ def _open(where: Address, making: Make, mode: Mode, config: RegionConfig | None)
             )
         return Region(where, mode, private(config or RegionConfig()))
     if BROWSER:
-        raise unsupported(where)
+        return Region(where, mode, open_named(where, making, writable=mode == "rw", config=config))
     opener = open_file if where.kind == "file" else open_shared
     opened = opener(where, making, writable=mode == "rw", config=config)
     try:

@@ -104,7 +104,8 @@ export class Library {
   }
 
   /**
-   * A read of one cell that Python makes often: a function of nothing, which gives NaN once the region is closed.
+   * A read of one cell that Python makes often: a function of nothing, which gives NaN once the region is closed, and
+   * negative zero as text.
    * @param {string} name of an export that takes a view and a key
    * @param {number} view
    * @param {any} key
@@ -112,7 +113,7 @@ export class Library {
   reader(name, view, key) {
     const read = this.call(name);
     const known = WIDE.test(/** @type {any} */ (functions)[name].parameters[1].type) ? BigInt(key) : key;
-    return () => (this.shut ? NaN : read(view, known));
+    return () => (this.shut ? NaN : signed(read(view, known)));
   }
 
   /** No reader reads from now on. */
@@ -124,6 +125,9 @@ export class Library {
     this.core.close();
   }
 }
+
+/** Pyodide makes an int of every whole number, and an int has no negative zero. @param {any} value */
+const signed = (value) => (value === 0 && Object.is(value, -0) ? "-0.0" : value);
 
 /** @param {any[]} args @param {boolean[]} wide */
 const convert = (args, wide) => args.map((arg, i) => (wide[i] ? BigInt(arg) : arg));
@@ -139,14 +143,14 @@ export function compile(bytes) {
 
 /** A core on a memory of its own. @param {WebAssembly.Module} module @param {boolean} shared */
 export function privateLibrary(module, shared) {
-  return new Library(Region.scratch(module, shared));
+  return new Library(Region.scratch(module, shared, Date.now));
 }
 
 /** A core on the memory of a region that JavaScript has opened. @param {WebAssembly.Module} module @param {import("./region.js").Handle} handle */
 export function attachedLibrary(module, handle) {
   const { memory, base } = handle;
   Region.recognize(memory, base);
-  const core = new Core(module, memory, true);
+  const core = new Core(module, memory, true, Date.now); // as Python's own clock is here
   try {
     return { library: new Library(core), base, size: Region.sizeAt(core, base), name: handle.name ?? "" };
   } catch (problem) {

@@ -73,14 +73,15 @@ export class Core {
    * @param {WebAssembly.Module} module
    * @param {WebAssembly.Memory} memory
    * @param {boolean} shared
+   * @param {() => number} [now] milliseconds since the epoch
    */
-  constructor(module, memory, shared) {
+  constructor(module, memory, shared, now = () => performance.timeOrigin + performance.now()) {
     this.memory = memory;
     this.shared = shared;
     const instance = new WebAssembly.Instance(module, {
       env: { memory },
       corestate: {
-        now: () => performance.timeOrigin + performance.now(),
+        now,
         coarse: () => Date.now(),
         monotonic: () => performance.now(),
         random: () => crypto.getRandomValues(new BigUint64Array(1))[0],

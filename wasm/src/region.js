@@ -121,9 +121,14 @@ export class Region {
     }
   }
 
-  /** The core without a region, on a memory of its own. @param {WebAssembly.Module} module @param {boolean} shared whether of the build with threads */
-  static scratch(module, shared) {
-    return new Core(module, newMemory(BUILDS[shared ? "threads" : "single"].pages, shared), shared);
+  /**
+   * The core without a region, on a memory of its own.
+   * @param {WebAssembly.Module} module
+   * @param {boolean} shared whether of the build with threads
+   * @param {() => number} [now] see Core
+   */
+  static scratch(module, shared, now) {
+    return new Core(module, newMemory(BUILDS[shared ? "threads" : "single"].pages, shared), shared, now);
   }
 
   /** @param {Core} core @param {Partial<Config>} config */

@@ -155,6 +155,9 @@ class Reference:
             raise TypeError(f"a {self._type.name} * has no length")
         return self._count
 
+    def __add__(self, count: int) -> Reference:
+        return Reference(self._block, self._type, self._offset + count * self._type.size)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Reference) and (self._block is other._block and self._offset == other._offset)
 

@@ -1,4 +1,4 @@
-"""Handles of regions that JavaScript has opened, and what to say of addresses a browser cannot have.
+"""Regions of other threads by the handles JavaScript has of them, and of this interpreter by name.
 
 Imported everywhere, and so free of anything that only Pyodide has.
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from corestate.errors import UnsupportedError
+from corestate.errors import RegionExistsError, RegionNotFoundError, UnsupportedError
 
 if TYPE_CHECKING:
-    from corestate._storage import Opened
+    from corestate._storage import Make, Opened
     from corestate.address import Address
+    from corestate.config import RegionConfig
 
-__all__ = ["is_handle", "open_handle", "unsupported"]
+__all__ = ["forget_named", "is_handle", "open_handle", "open_named"]
+
+_named: dict[str, tuple[Any, int]] = {}
+"""Handle and permissions of the regions ``shm:name`` stands for in this interpreter."""
 
 
 def is_handle(address: Any) -> bool:
@@ -31,15 +35,55 @@ def open_handle(handle: Any, *, writable: bool) -> Opened:
     from corestate._wasm.storage import attached_memory
     from corestate.config import RegionConfig
 
-    memory: Any = attached_memory(handle)  # to the rest of the package as good as an mmap
-    return Opened(memory, -1, RegionConfig().permissions, writable)
+    return Opened(attached_memory(handle), -1, RegionConfig().permissions, writable)
 
 
-def unsupported(where: Address) -> UnsupportedError:
-    """The error for an address that needs what a browser has not."""
-    return UnsupportedError.because(
-        f"region {where}",
-        expected='"heap:", or a handle for corestate.attach',
-        found="an address in a file or in POSIX shared memory, which Pyodide has not",
-        advice='use "heap:" for memory of this worker, or attach to the region whose handle the page has posted',
-    )
+def open_named(where: Address, making: Make, *, writable: bool, config: RegionConfig | None) -> Opened:
+    """The region of this name in this interpreter, made if need be; others get it by ``region.memory.handle``.
+
+    Raises:
+        RegionNotFoundError, RegionExistsError, ConfigMismatchError.
+        UnsupportedError: a file's address, or memory cannot be shared here.
+    """
+    from corestate._storage import compare, nothing_there, private, probe
+    from corestate.config import RegionConfig
+
+    _insist_on_memory(where)
+    known = _named.get(where.name)
+    if known is None:
+        if making == "never":
+            raise nothing_there(where)
+        made = private(config or RegionConfig())
+        memory: Any = made.memory
+        _named[where.name] = memory.handle, made.permissions
+        return made
+    if making == "always":
+        raise RegionExistsError.because(f"region {where}")
+    opened = open_handle(known[0], writable=writable)
+    opened.permissions = known[1]
+    if config is not None:
+        _, info = probe(opened.memory)
+        compare(where, config, RegionConfig.from_core(info.config, opened.permissions))
+    return opened
+
+
+def forget_named(where: Address) -> None:
+    """Remove a name; who is attached stays so.
+
+    Raises:
+        RegionNotFoundError: nothing has it. UnsupportedError: a file's address.
+    """
+    _insist_on_memory(where)
+    if _named.pop(where.name, None) is None:
+        raise RegionNotFoundError.because(f"region {where}")
+
+
+def _insist_on_memory(where: Address) -> None:
+    if where.kind == "file":
+        raise UnsupportedError.because(
+            f"region {where}",
+            expected='"heap:", "shm:name", or a handle for corestate.attach',
+            found="the address of a file, and files cannot be mapped here",
+            advice='use "heap:" for memory of this worker, attach to the region whose handle the page has posted, or '
+            "restore a snapshot",
+        )

@@ -83,10 +83,10 @@ def _i64(value: Any, what: str) -> int:
     return _whole(value, what, _U64, -(1 << 63), (1 << 63) - 1)
 
 
-def _has_utf8(name: str) -> bool:
+def _has_utf8(name: Any) -> bool:
     try:
-        name.encode()
-    except UnicodeEncodeError:
+        str.encode(name)
+    except (TypeError, UnicodeEncodeError):
         return False
     return True
 
@@ -165,7 +165,7 @@ class HotEngine:
         """Add n (which may be negative) to an unsigned field by name; the new value. Atomic."""
         what = "engine.add"
         anchor = self._open(what)
-        if not isinstance(name, str) or not _has_utf8(name):
+        if not _has_utf8(name):
             raise _fail(_WRONG_TYPE, what, _NONE, name)
         field = _FIELDS.get(name)
         if field is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from corestate._wasm.core import default_core
 from corestate._wasm.data import Block, Buffer, Foreign, Reference, reference_to
 from corestate._wasm.functions import Function
 from corestate._wasm.layout import named, parse
@@ -117,6 +118,8 @@ def _address(value: Any) -> int:
     if isinstance(value, Foreign):
         return value.address
     if isinstance(value, Reference):
+        if value.c_block.core is None:  # whoever wants to know must be told where it will be
+            value.push(default_core())
         return value.c_block.address + value.c_offset
     return int(value)
 
