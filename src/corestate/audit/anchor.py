@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-if sys.platform != "win32":
+if sys.platform not in ("win32", "emscripten"):
     import fcntl
 
 __all__ = ["START", "Anchor", "AnchorFile"]
@@ -169,8 +169,8 @@ class AnchorFile:
     @contextlib.contextmanager
     def _locked(self, *, create: bool) -> Iterator[int]:
         descriptor = self._open(create=create)
-        if sys.platform == "win32":  # where two write at once the anchor may lag behind by a row until the next one
-            yield descriptor
+        if sys.platform in ("win32", "emscripten"):
+            yield descriptor  # where two write at once the anchor may lag behind by a row until the next one
         else:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             try:

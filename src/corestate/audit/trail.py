@@ -47,7 +47,8 @@ class Audit:
     """The audit trail of a state: append-only, each row with the hash of the one before.
 
     The anchor, a small file beside the store (``<store>.anchor``), says where the trail ends. Any thread and process
-    may add rows; they are in one order.
+    may add rows; they are in one order. After a loss of power a store of durability ``"normal"`` may have lost the last
+    rows, and its anchor then says so: ``verify`` names the first of them.
     """
 
     def __init__(self, durable: Durable) -> None:
