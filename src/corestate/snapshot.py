@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,8 +186,8 @@ def restore_region(
 ) -> Region:
     """Make a region at an address that is free, and put a snapshot into it; all or nothing.
 
-    The region gets its name when all is in place. Only shared memory outside Linux has its name from the start, so that
-    who opens it before this returns may see it fill.
+    The region gets its name when all is in place. Only shared memory outside Linux, and a region in a browser, has its
+    name from the start, so that who opens it before this returns may see it fill.
 
     Args:
         path: of the snapshot.
@@ -204,7 +205,7 @@ def restore_region(
         made = regions.create_region(where, config)
         _fill(made, content, path)
         return made
-    if where.kind == "shm" and not _SHM.is_dir():
+    if sys.platform == "emscripten" or (where.kind == "shm" and not sys.platform.startswith("linux")):
         return _fill_in_sight(where, config, content, path)
     target = Path(where.name) if where.kind == "file" else _SHM / where.name
     _sweep(target)
@@ -225,7 +226,7 @@ def restore_region(
 
 
 def _fill_in_sight(where: Address, config: RegionConfig, content: bytes, path: str | os.PathLike[str]) -> Region:
-    """Where shared memory has no names that can be linked: it has its name while it fills."""
+    """Where a region is no file that could be linked into place: it has its name while it fills."""
     made = regions.create_region(where, config)
     try:
         _fill(made, content, path)

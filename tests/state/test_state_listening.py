@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import threading
 
 import pytest
@@ -149,6 +150,33 @@ def test_the_waiting_thread_ends_when_nobody_listens(state):
     for thread in mine:
         thread.join(60)
         assert not thread.is_alive()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which this platform has not")
+def test_a_child_of_fork_listens_with_a_thread_of_its_own(state, child):
+    one = child(
+        """
+        import asyncio, corestate, os, sys, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 and later, where another thread lives
+        state = corestate.attach(sys.argv[1])
+
+        async def one():
+            events = state.events.subscribe(f"by {os.getpid()}")
+            task = asyncio.ensure_future(anext(events))
+            await asyncio.sleep(0)
+            state.events.publish(f"by {os.getpid()}", os.getpid())
+            return (await asyncio.wait_for(task, 60)).data
+
+        assert asyncio.run(one()) == os.getpid()
+        pid = os.fork()
+        assert asyncio.run(one()) == os.getpid()
+        if pid:
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        """,
+        state.address,
+    )
+    assert one.line() == "0"
+    one.finish()
 
 
 # -- functions ---------------------------------------------------------------------------------
