@@ -180,3 +180,25 @@ def test_a_child_of_fork_goes_on(state):
     state.audit.log("parent", "T")
     assert [row.agent_id for row in state.audit] == ["parent", "child", "parent"]
     assert state.audit.verify()
+
+
+def test_a_clock_that_steps_back_leaves_the_order(state, monkeypatch):
+    times = iter([3 * 10**18, 10**18, 2 * 10**18])
+    monkeypatch.setattr("corestate.audit.trail.time.time_ns", lambda: next(times))
+    for n in range(3):
+        state.audit.log("a", "T", n)
+    monkeypatch.undo()
+    assert [row.details for row in state.audit] == [0, 1, 2]
+    assert [row.details for row in state.audit.query(since=1.5e9)] == [0, 2]
+    assert state.audit.prune(age=3600) == 0, "the oldest row is of a time to come, and what is behind it stays with it"
+    assert state.audit.verify()
+
+
+def test_a_transaction_that_comes_to_nothing_leaves_the_anchor(state):
+    state.audit.log("a", "T")
+    with pytest.raises(ZeroDivisionError), state.durable.store.write() as rows:
+        state.audit.add(rows, "a", "T")
+        _ = 1 / 0
+    assert len(state.audit) == 1
+    assert state.audit.log("a", "T") == 2
+    assert state.audit.verify()
