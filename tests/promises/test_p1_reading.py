@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
@@ -102,13 +103,16 @@ while True:
 
 
 def test_p1_a_writer_stopped_at_any_point_holds_no_reader_up(path, child):
-    """The writer is stopped a hundred times, wherever it is; each time every read answers, without a system call."""
+    """The writer is stopped again and again, wherever it is; each time every read answers, without a system call."""
     with corestate.open(path) as state, corestate.open(path, mode="r") as observer:
         writer = child(WRITER, path)
         assert writer.line() == "ready"
-        counter, last = state.counters["c"], 0
-        for round_ in range(100):
-            counter.wait(last, timeout=60)  # it runs, and is stopped somewhere after this
+        counter, last, random = state.counters["c"], 0, Random(1)
+        for round_ in range(150):
+            counter.wait(last, timeout=60)  # it runs; now nobody is asleep, so that it is not always stopped at a wake
+            onwards = counter.value + random.randrange(1, 100)
+            while counter.value < onwards:
+                pass
             os.kill(writer.pid, signal.SIGSTOP)
             assert os.WIFSTOPPED(os.waitpid(writer.pid, os.WUNTRACED)[1])
             found = (state.engine.neuron_count, observer.engine.neuron_count, counter.value)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import corestate
-from corestate import AgentStatus, AgentType, RegionConfig, errors
+from corestate import AgentStatus, AgentType, RegionConfig
 from corestate._binding import ffi, lib
 
 pytestmark = [
@@ -19,7 +19,7 @@ pytestmark = [
 KILLS = 150
 
 
-class Writer:
+class Child:
     """A child of fork that runs a function for ever, until it is killed at some instruction."""
 
     def __init__(self, work):
@@ -30,6 +30,17 @@ class Writer:
                 work()
             finally:
                 os._exit(1)
+
+    def runs(self):
+        """Whether it has not ended of itself."""
+        self.gone = os.waitpid(self.pid, os.WNOHANG)[0] != 0
+        return not self.gone
+
+    def stop(self):
+        """Whether it could be stopped, because it had not ended."""
+        os.kill(self.pid, signal.SIGSTOP)
+        self.gone = not os.WIFSTOPPED(os.waitpid(self.pid, os.WUNTRACED)[1])
+        return not self.gone
 
     def kill(self):
         if self.gone:
@@ -46,7 +57,7 @@ def writing():
     writers = []
 
     def start(work):
-        writers.append(Writer(work))
+        writers.append(Child(work))
         return writers[-1]
 
     yield start
@@ -110,34 +121,37 @@ def test_p2_a_record_is_whole_while_it_is_written(state, writing):
 
 
 def test_p2_a_record_overwritten_while_it_is_read_is_whole(tmp_path, writing):
-    """A large and a small version in turn: by the time a reader has copied the large one, its buffer is written again."""
-    size = 16384
+    """A reader that does little but copy a large record is stopped at some instruction, both buffers are written again,
+    and it goes on: the half of the old one that it has is never given out with half of the new one."""
+    size = 65528
+    letters = {letter: bytes([letter]) * size for letter in b"abcdefgh"}
     with corestate.create(tmp_path / "large.state", config=RegionConfig(agents=8, agent_details_bytes=size)) as state:
-        handle = state.agents.register("a", AgentType.MOTOR).handle
-        view, bytes_ = state.region.view, [ffi.from_buffer(bytes([letter]) * size) for letter in b"abcdefgh"]
-        versions = [
-            ffi.new("cs_details *", {"capabilities": data, "capabilities_length": length})
-            for data in bytes_
-            for length in (size, 8)
-        ]
+        handle, reads = state.agents.register("a", AgentType.MOTOR).handle, state.counters["reads"]
 
-        def write():
-            while True:
-                for details in versions:
-                    lib.cs_agent_set_details(view, handle, details)
+        def write(letter):
+            data = ffi.from_buffer(letters[letter])
+            details = ffi.new("cs_details *", {"capabilities": data, "capabilities_length": size})
+            assert lib.cs_agent_set_details(state.region.view, handle, details) == 0
 
-        before = state.agents["a"].details_version
-        writing(write)
-        lengths, busy = {8: 0, size: 0}, 0
-        while min(lengths.values()) < 200 or state.agents["a"].details_version < before + 10_000:
-            try:
-                found = state.agents["a"].details[0]
-            except errors.BusyError:
-                busy += 1
-                continue
-            if found:  # it has begun
-                lengths[len(found)] += 1
-                assert len(set(found)) == 1, "bytes of two versions"
+        def read():
+            info, out = ffi.new("cs_agent_info *"), ffi.new("unsigned char[]", size)
+            while lib.cs_agent_get(state.region.view, handle, info, out, size) == 0:
+                found = ffi.buffer(out)[:]
+                if found != letters[found[0]]:
+                    os._exit(2)
+                reads.add()
+
+        write(ord("h"))
+        reader, random = writing(read), np.random.default_rng(5)
+        for _ in range(KILLS):
+            onwards = reads.value + int(random.integers(1, 20))
+            while reads.value < onwards:
+                assert reader.runs(), "it got half a record"
+            assert reader.stop(), "it got half a record"
+            for letter in random.permutation(list(letters))[:3]:
+                write(letter)
+            os.kill(reader.pid, signal.SIGCONT)
+        reader.kill()
 
 
 def test_p2_an_event_is_whole_or_a_hole(tmp_path, writing):
