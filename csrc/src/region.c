@@ -1,17 +1,5 @@
 #include "bell.h"
-#include "view.h"
-
-#define REGION_LIMIT (64ull << 30)
-#define TABLE_LIMIT (1u << 24)
-
-static const uint32_t table_sections[TABLES] = {CS_SECTION_COUNTERS, CS_SECTION_GAUGES, CS_SECTION_AREAS,
-                                                CS_SECTION_AGENTS,   CS_SECTION_LOCKS,  CS_SECTION_KINDS,
-                                                CS_SECTION_BUDGETS};
-static const uint32_t table_payloads[TABLES] = {sizeof(struct number), sizeof(struct number), sizeof(struct area),
-                                                sizeof(struct agent),  sizeof(struct lock),   0,
-                                                sizeof(struct budget)};
-
-static uint64_t pad(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
+#include "plan.h"
 
 void cs_config_default(cs_config *config)
 {
@@ -28,117 +16,10 @@ void cs_config_default(cs_config *config)
                           .key_bytes = 64,
                           .line_bytes = 64,
                           .fcl_window = 20,
-                          .budgets = 64,
-                          .reservations = 256,
+                          .budgets = 1024,
+                          .reservations = 1024,
                           .values = 1024,
                           .value_bytes = 464};
-}
-
-static bool power_of_two(uint32_t n) { return n && !(n & (n - 1)); }
-
-static const char *wrong_field(const cs_config *c)
-{
-    if (c->agents > TABLE_LIMIT)
-        return "agents";
-    if (c->areas > TABLE_LIMIT)
-        return "areas";
-    if (c->counters > TABLE_LIMIT)
-        return "counters";
-    if (c->gauges > TABLE_LIMIT)
-        return "gauges";
-    if (c->locks > TABLE_LIMIT)
-        return "locks";
-    if (!power_of_two(c->events) || c->events < 2 || c->events > TABLE_LIMIT)
-        return "events";
-    if (c->event_bytes % 8 || c->event_bytes < sizeof(cs_change) || c->event_bytes > 32768)
-        return "event_bytes";
-    if (c->event_kinds > 4096)
-        return "event_kinds";
-    if (c->participants < 1 || c->participants > 4095)
-        return "participants";
-    if (c->agent_details_bytes % 8 || c->agent_details_bytes > 65528)
-        return "agent_details_bytes";
-    if (c->key_bytes % 16 || c->key_bytes < 16 || c->key_bytes > 64)
-        return "key_bytes";
-    if (!power_of_two(c->line_bytes) || c->line_bytes < 8 || c->line_bytes > 128)
-        return "line_bytes";
-    if (c->budgets > TABLE_LIMIT)
-        return "budgets";
-    if (c->reservations > (1u << 20))
-        return "reservations";
-    if (c->values % VALUE_WAYS || c->values > TABLE_LIMIT)
-        return "values";
-    if (c->value_bytes % 8 || c->value_bytes > 32768 || (c->values && !c->value_bytes))
-        return "value_bytes";
-    return 0;
-}
-
-struct plan {
-    struct section sections[CS_SECTIONS];
-    uint64_t size;
-};
-
-static void place(struct plan *plan, uint32_t kind, uint64_t bytes, uint32_t count, uint64_t stride)
-{
-    struct section *section = &plan->sections[kind];
-    section->offset = (uint32_t)(plan->size / LAYOUT_LINE);
-    section->size = (uint32_t)(pad(bytes, LAYOUT_LINE) / LAYOUT_LINE);
-    section->count = count;
-    section->stride = (uint32_t)stride;
-    plan->size += pad(bytes, LAYOUT_LINE);
-}
-
-static void place_table(struct plan *plan, const cs_config *config, uint32_t table, uint32_t count)
-{
-    uint64_t stride = pad(sizeof(struct slot) + table_payloads[table] + config->key_bytes, config->line_bytes);
-    uint64_t bytes = count ? sizeof(struct table) + pad(4ull * count, LAYOUT_LINE) + count * stride : 0;
-    place(plan, table_sections[table], bytes, count, stride);
-}
-
-/* Where everything lies follows from the configuration alone, so an attach can work it out again and compare. */
-static int make_plan(const cs_config *config, struct plan *plan, const char **field)
-{
-    const char *wrong = wrong_field(config);
-    if (!wrong) {
-        plan->size = sizeof(struct header);
-        place(plan, CS_SECTION_ENGINE, sizeof(struct engine), 1, sizeof(struct engine));
-        place_table(plan, config, TABLE_COUNTERS, config->counters);
-        place_table(plan, config, TABLE_GAUGES, config->gauges);
-        place_table(plan, config, TABLE_AREAS, config->areas);
-        place_table(plan, config, TABLE_AGENTS, config->agents);
-        uint64_t details = pad(2ull * (sizeof(struct details) + config->agent_details_bytes), config->line_bytes);
-        uint32_t detailed = config->agent_details_bytes ? config->agents : 0;
-        place(plan, CS_SECTION_DETAILS, detailed * details, detailed, details);
-        place_table(plan, config, TABLE_LOCKS, config->locks);
-        place_table(plan, config, TABLE_KINDS, config->event_kinds);
-        uint64_t event = pad(sizeof(struct event) + config->event_bytes, config->line_bytes);
-        place(plan, CS_SECTION_EVENTS, sizeof(struct ring) + config->events * event, config->events, event);
-        uint64_t seat = pad(sizeof(struct participant), config->line_bytes);
-        place(plan, CS_SECTION_PARTICIPANTS, config->participants * seat, config->participants, seat);
-        place_table(plan, config, TABLE_BUDGETS, config->budgets);
-        uint64_t reservation = pad(sizeof(struct reservation), config->line_bytes);
-        place(plan, CS_SECTION_RESERVATIONS, config->reservations * reservation, config->reservations, reservation);
-        uint64_t value = pad(sizeof(struct value) + config->value_bytes, config->line_bytes);
-        uint64_t group = sizeof(struct value_group) + VALUE_WAYS * value;
-        place(plan, CS_SECTION_VALUES, config->values / VALUE_WAYS * group, config->values, value);
-        if (plan->size > REGION_LIMIT)
-            wrong = "agents";
-    }
-    if (field)
-        *field = wrong;
-    return wrong ? CS_E_RANGE : CS_OK;
-}
-
-int cs_config_check(const cs_config *config, const char **field)
-{
-    struct plan plan;
-    return config ? make_plan(config, &plan, field) : CS_E_INVALID;
-}
-
-uint64_t cs_region_size(const cs_config *config)
-{
-    struct plan plan;
-    return config && make_plan(config, &plan, 0) == CS_OK ? plan.size : 0;
 }
 
 int cs_region_format(void *memory, uint64_t size, const cs_config *config, uint32_t flags)
@@ -146,7 +27,7 @@ int cs_region_format(void *memory, uint64_t size, const cs_config *config, uint3
     if (!memory || !config || (uintptr_t)memory % LAYOUT_LINE || (flags & ~(uint32_t)CS_ZEROED))
         return CS_E_INVALID;
     struct plan plan;
-    int result = make_plan(config, &plan, 0);
+    int result = csi_plan(config, &plan, 0);
     if (result != CS_OK)
         return result;
     if (size < plan.size || size > SIZE_MAX)
@@ -234,7 +115,7 @@ static int judge(const struct header *header, uint64_t size, struct plan *plan, 
     if (header->ready != 1)
         return header->ready ? CS_E_CORRUPT : CS_E_NOT_READY;
     read_config(header, &info->config);
-    if (header->section_count != CS_SECTIONS || make_plan(&info->config, plan, 0) != CS_OK)
+    if (header->section_count != CS_SECTIONS || csi_plan(&info->config, plan, 0) != CS_OK)
         return CS_E_CORRUPT;
     info->expected = plan->size;
     if (memcmp(header->sections, plan->sections, sizeof plan->sections) != 0 || header->size != plan->size)
@@ -268,10 +149,10 @@ int cs_region_probe(const void *memory, uint64_t size, cs_region_info *info)
 
 static void see_table(view *v, uint32_t table, const struct plan *plan)
 {
-    const struct section *section = &plan->sections[table_sections[table]];
+    const struct section *section = &plan->sections[csi_table_kinds[table].section];
     table_view *t = &v->tables[table];
-    t->section = table_sections[table];
-    t->payload = table_payloads[table];
+    t->section = csi_table_kinds[table].section;
+    t->payload = csi_table_kinds[table].payload;
     t->stride = section->stride;
     t->count = section->count;
     if (!t->count)
@@ -279,7 +160,7 @@ static void see_table(view *v, uint32_t table, const struct plan *plan)
     unsigned char *start = v->memory + (size_t)section->offset * LAYOUT_LINE;
     t->head = (struct table *)(void *)start;
     t->buckets = (a32 *)(void *)(start + sizeof(struct table));
-    t->slots = start + sizeof(struct table) + (size_t)pad(4ull * t->count, LAYOUT_LINE);
+    t->slots = start + sizeof(struct table) + (size_t)padded_to(4ull * t->count, LAYOUT_LINE);
 }
 
 int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint32_t flags, int64_t handle)
@@ -425,7 +306,7 @@ int cs_region_section(const cs_region *region, uint32_t kind, cs_section_info *i
     int result = cs_region_describe(region, &described);
     if (result != CS_OK)
         return result;
-    (void)make_plan(&described.config, &plan, 0);
+    (void)csi_plan(&described.config, &plan, 0);
     const struct section *section = &plan.sections[kind];
     *info = (cs_section_info){.offset = (uint64_t)section->offset * LAYOUT_LINE,
                               .size = (uint64_t)section->size * LAYOUT_LINE,

@@ -79,6 +79,11 @@ def _examine() -> Iterator[_Finding]:
     for package in ("numpy", "msgpack", "posix-ipc"):
         yield _package(package)
     yield _try("region in private memory", lambda: _use("heap:"))
+    if sys.platform == "emscripten":
+        from corestate._wasm.abilities import examine
+
+        yield from (_Finding(*found) for found in examine())
+        return
     with tempfile.TemporaryDirectory(prefix="corestate-doctor-") as directory:
         path = os.path.join(directory, "region")  # noqa: PTH118
         descriptor = os.open(directory, os.O_RDONLY) if os.name == "posix" else -1
@@ -99,6 +104,7 @@ def _examine() -> Iterator[_Finding]:
 def _examine_region(address: str, store: str | None) -> Iterator[_Finding]:
     yield _try(f"region {address}", lambda: _region(address))
     yield _try("its store", lambda: _store(address, store))
+    yield _try("its audit trail", lambda: _audit(address, store))
 
 
 def _region(address: str) -> str:
@@ -116,6 +122,14 @@ def _store(address: str, store: str | None) -> str:
         if faults:
             raise corestate.StoreCorruptError(f"{len(faults)} faults, the first: {faults[0]}; restore it from a backup")
         return f"{state.durable.path}, sound"
+
+
+def _audit(address: str, store: str | None) -> str:
+    with corestate.attach(address, mode="r", store=store) as state:
+        if not state.durable.there:
+            return "none yet"
+        state.audit.verify()
+        return "every row and the end of the chain hold"
 
 
 def _new_store() -> str:
