@@ -231,6 +231,33 @@ def test_p2_the_engine_is_of_one_instant(state, writing):
     assert found["synapse_count"] - found["neuron_count"] in (0, 1)
 
 
+def test_p2_the_engine_changed_while_it_is_read_is_of_one_instant(state, writing):
+    """A reader that does little else is stopped at some instruction and the engine's first and last numbers are set to
+    the same value, which they have in every picture that says it is quiet."""
+    first, last, reads = lib.CS_BURST_COUNT, lib.CS_HASH_AGENT_DATA, state.counters["reads"]
+
+    def read():
+        found = ffi.new("cs_engine_snapshot *")
+        cells, quiet = found.cells, 0
+        while lib.cs_engine_read(state.region.view, found) == 0:
+            quiet += found.quiet
+            if found.quiet and cells[first] != cells[last]:
+                os._exit(2)
+            if quiet % 64 == 0:
+                reads.set(quiet)
+
+    reader, random = writing(read), np.random.default_rng(6)
+    for n in range(1, 2 * KILLS):
+        onwards = reads.value + int(random.integers(1, 500))
+        while reads.value < onwards:
+            assert reader.runs(), "it got half of one state of the engine and half of another"
+        assert reader.stop(), "it got half of one state of the engine and half of another"
+        state.engine.burst_count = n
+        state.engine.agent_data_hash = n
+        os.kill(reader.pid, signal.SIGCONT)
+    reader.kill()
+
+
 def test_p2_registering_is_whole_or_never_was(state, writing):
     """Killed while registering and leaving: an agent is there with all it registered with, or not at all."""
     details = {"capabilities": "c" * 200, "transport": "t" * 200, "metadata": "m" * 200}
