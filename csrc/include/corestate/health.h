@@ -33,6 +33,7 @@ enum cs_health_reason {
     CS_WHY_PARTICIPANTS_FULL = 16384,
     CS_WHY_LINK_SILENT = 32768 /* a mirror: nothing heard of its source for two seconds */
 };
+/* The name of one reason, "engine_error" to "link_silent"; null when it is none. O(1). */
 CS_API const char *cs_health_reason_name(uint32_t reason);
 
 typedef struct cs_health {
@@ -56,7 +57,8 @@ typedef struct cs_health {
     uint32_t reserved;
 } cs_health;
 
-/* Take stock. Agents not seen for stale_ns count as stale. Works read-only; changes nothing.
+/* Take stock. Agents not seen for stale_ns count as stale. Works read-only; changes nothing; never blocks.
+ * Errors: INVALID.
  * O(agents + areas + locks + participants); one system call a participant. */
 CS_API int cs_health_read(const cs_region *region, uint64_t stale_ns, cs_health *health);
 

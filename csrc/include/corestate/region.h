@@ -132,7 +132,7 @@ typedef struct cs_region_info {
  */
 CS_API int cs_region_probe(const void *memory, uint64_t size, cs_region_info *info);
 
-/* The same of an attached region (what it was attached with, not what the bytes say now). */
+/* The same of an attached region (what it was attached with, not what the bytes say now). Errors: INVALID. O(1). */
 CS_API int cs_region_describe(const cs_region *region, cs_region_info *info);
 
 /* The present boot of this machine, zero where unknown: what was true under another boot may not be any more. */
@@ -162,6 +162,7 @@ enum cs_section {
     CS_SECTION_VALUES = 12,
     CS_SECTIONS = 13
 };
+/* Errors: INVALID. O(1). */
 CS_API int cs_region_section(const cs_region *region, uint32_t kind, cs_section_info *info);
 
 /* The name of a section, "engine" to "values"; null when there is none such. */
