@@ -37,7 +37,7 @@ from corestate.links import Link, open_link
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Mirror", "MirrorReport", "Sender", "SenderReport"]
+__all__ = ["Mirror", "MirrorReport", "Sender", "SenderReport", "Worker"]
 
 _RECEIVE = 1 << 17
 _SLICE = 0.02
@@ -96,8 +96,8 @@ class SenderReport:
     """Units that changed each time they were looked at."""
 
 
-class _Worker:
-    """A thread with an end, and what it failed with."""
+class Worker:
+    """What a `Mirror` and a `Sender` have in common: a thread with an end, and what it failed with."""
 
     def __init__(self, name: str) -> None:
         self._end = threading.Event()
@@ -196,7 +196,7 @@ def _aligned(size: int) -> tuple[Any, Any]:
     return memory, ffi.from_buffer(memory)
 
 
-class Mirror(_Worker):
+class Mirror(Worker):
     """Keeps a local, read-only region the same as one at the other end of a line. Works in a thread of its own."""
 
     def __init__(
@@ -357,7 +357,7 @@ class Mirror(_Worker):
             self._ready.notify_all()
 
 
-class Sender(_Worker):
+class Sender(Worker):
     """Sends a region's changes over a line, from a thread of its own."""
 
     def __init__(
