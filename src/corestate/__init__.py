@@ -45,7 +45,7 @@ from corestate.enums import (
     Verdict,
 )
 from corestate.errors import *  # noqa: F403 - the whole tree, by errors.__all__
-from corestate.events import Event, Events, Subscription
+from corestate.events import Event, Events, Listener, Subscription
 from corestate.governance import AgentState, Budget, BudgetInfo, Budgets, GovernedAgents, Reservation
 from corestate.health import Health
 from corestate.ids import (
@@ -61,8 +61,9 @@ from corestate.ids import (
     RequestId,
     TypedId,
 )
-from corestate.locks import Lock, Locks
+from corestate.locks import Lock, LockInfo, Locks
 from corestate.participants import Participant
+from corestate.payload import Undecodable
 from corestate.region import Region, attach_region, create_region, open_region, unlink
 from corestate.scopes.ephemeral import EphemeralScope
 from corestate.scopes.feed import ChangeRow, Feed, Trigger
@@ -139,7 +140,9 @@ __all__ = [
     "LeaseId",
     "LimitExceededError",
     "Limits",
+    "Listener",
     "Lock",
+    "LockInfo",
     "Locks",
     "Participant",
     "ProjectId",
@@ -160,6 +163,7 @@ __all__ = [
     "Transaction",
     "Trigger",
     "TypedId",
+    "Undecodable",
     "Verdict",
     "Version",
     "Workflow",

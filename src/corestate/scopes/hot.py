@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from corestate._binding import check, error, ffi, lib
 from corestate.errors import StoreBusyError
 from corestate.scopes.encoding import decode
+from corestate.waiting import wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -109,7 +110,7 @@ class Hot:
                 check(lib.cs_value_unlock(self._region.view, lock), "unlocking a key")
 
     def _lock(self, lock: int) -> None:
-        code = self._region.wait(lambda view, ns: lib.cs_value_lock(view, lock, ns), _LOCK_SECONDS)
+        code = wait(self._region, lambda view, ns: lib.cs_value_lock(view, lock, ns), _LOCK_SECONDS)
         if code == lib.CS_E_TIMEOUT:
             raise StoreBusyError.because("locking keys", found="that another process has held them for too long")
         check(code, "locking keys")
