@@ -4,7 +4,7 @@
 
 /* -- writing -------------------------------------------------------------------------------- */
 
-void mp_flush(mp_writer *w)
+void csi_mp_flush(mp_writer *w)
 {
     if (w->filled && w->error == CS_OK) {
         w->crc = csi_crc32c(w->crc, w->buffer, w->filled);
@@ -15,7 +15,7 @@ void mp_flush(mp_writer *w)
     w->filled = 0;
 }
 
-void mp_raw(mp_writer *w, const void *bytes, uint32_t length)
+void csi_mp_raw(mp_writer *w, const void *bytes, uint32_t length)
 {
     const unsigned char *from = bytes;
     while (length) {
@@ -26,7 +26,7 @@ void mp_raw(mp_writer *w, const void *bytes, uint32_t length)
         from += n;
         length -= n;
         if (w->filled == sizeof w->buffer)
-            mp_flush(w);
+            csi_mp_flush(w);
     }
 }
 
@@ -36,10 +36,10 @@ static void head(mp_writer *w, uint32_t type, uint64_t value, uint32_t bytes)
     unsigned char out[9] = {(unsigned char)type};
     for (uint32_t i = 0; i < bytes; i++)
         out[1 + i] = (unsigned char)(value >> (8 * (bytes - 1 - i)));
-    mp_raw(w, out, 1 + bytes);
+    csi_mp_raw(w, out, 1 + bytes);
 }
 
-void mp_uint(mp_writer *w, uint64_t value)
+void csi_mp_uint(mp_writer *w, uint64_t value)
 {
     if (value < 0x80)
         head(w, (uint32_t)value, 0, 0);
@@ -53,11 +53,11 @@ void mp_uint(mp_writer *w, uint64_t value)
         head(w, 0xCF, value, 8);
 }
 
-void mp_float(mp_writer *w, uint64_t bits) { head(w, 0xCB, bits, 8); }
-void mp_bool(mp_writer *w, bool value) { head(w, value ? 0xC3 : 0xC2, 0, 0); }
-void mp_array(mp_writer *w, uint32_t count) { head(w, 0x90 | count, 0, 0); }
+void csi_mp_float(mp_writer *w, uint64_t bits) { head(w, 0xCB, bits, 8); }
+void csi_mp_bool(mp_writer *w, bool value) { head(w, value ? 0xC3 : 0xC2, 0, 0); }
+void csi_mp_array(mp_writer *w, uint32_t count) { head(w, 0x90 | count, 0, 0); }
 
-void mp_map(mp_writer *w, uint32_t count)
+void csi_mp_map(mp_writer *w, uint32_t count)
 {
     if (count < 16)
         head(w, 0x80 | count, 0, 0);
@@ -65,24 +65,24 @@ void mp_map(mp_writer *w, uint32_t count)
         head(w, 0xDE, count, 2);
 }
 
-void mp_string(mp_writer *w, const char *bytes, uint32_t length)
+void csi_mp_string(mp_writer *w, const char *bytes, uint32_t length)
 {
     if (length < 32)
         head(w, 0xA0 | length, 0, 0);
     else
         head(w, 0xD9, length, 1);
-    mp_raw(w, bytes, length);
+    csi_mp_raw(w, bytes, length);
 }
 
-void mp_text(mp_writer *w, const char *literal)
+void csi_mp_text(mp_writer *w, const char *literal)
 {
     uint32_t length = 0;
     while (literal[length])
         length++;
-    mp_string(w, literal, length);
+    csi_mp_string(w, literal, length);
 }
 
-void mp_binary(mp_writer *w, uint32_t length)
+void csi_mp_binary(mp_writer *w, uint32_t length)
 {
     if (length <= 0xFF)
         head(w, 0xC4, length, 1);
@@ -119,7 +119,7 @@ static uint64_t read_number(mp_reader *r, uint32_t bytes)
     return value;
 }
 
-uint64_t mp_read_uint(mp_reader *r)
+uint64_t csi_mp_read_uint(mp_reader *r)
 {
     uint32_t type = read_type(r);
     if (type < 0x80)
@@ -130,27 +130,27 @@ uint64_t mp_read_uint(mp_reader *r)
     return 0;
 }
 
-uint64_t mp_read_float(mp_reader *r)
+uint64_t csi_mp_read_float(mp_reader *r)
 {
     r->bad |= read_type(r) != 0xCB;
     return read_number(r, 8);
 }
 
-bool mp_read_bool(mp_reader *r)
+bool csi_mp_read_bool(mp_reader *r)
 {
     uint32_t type = read_type(r);
     r->bad |= type != 0xC2 && type != 0xC3;
     return type == 0xC3;
 }
 
-uint32_t mp_read_array(mp_reader *r)
+uint32_t csi_mp_read_array(mp_reader *r)
 {
     uint32_t type = read_type(r);
     r->bad |= (type & 0xF0u) != 0x90;
     return type & 0x0Fu;
 }
 
-uint32_t mp_read_map(mp_reader *r)
+uint32_t csi_mp_read_map(mp_reader *r)
 {
     uint32_t type = read_type(r);
     if (type == 0xDE)
@@ -159,7 +159,7 @@ uint32_t mp_read_map(mp_reader *r)
     return type & 0x0Fu;
 }
 
-const char *mp_read_string(mp_reader *r, uint32_t *length)
+const char *csi_mp_read_string(mp_reader *r, uint32_t *length)
 {
     uint32_t type = read_type(r);
     *length = type & 0x1Fu;
@@ -170,7 +170,7 @@ const char *mp_read_string(mp_reader *r, uint32_t *length)
     return (const char *)take(r, *length);
 }
 
-const unsigned char *mp_read_binary(mp_reader *r, uint32_t *length)
+const unsigned char *csi_mp_read_binary(mp_reader *r, uint32_t *length)
 {
     uint32_t type = read_type(r);
     r->bad |= type != 0xC4 && type != 0xC5;
@@ -178,9 +178,9 @@ const unsigned char *mp_read_binary(mp_reader *r, uint32_t *length)
     return take(r, *length);
 }
 
-bool mp_read_text(mp_reader *r, const char *literal)
+bool csi_mp_read_text(mp_reader *r, const char *literal)
 {
     uint32_t length;
-    const char *found = mp_read_string(r, &length);
+    const char *found = csi_mp_read_string(r, &length);
     return found && csi_same(found, length, literal);
 }

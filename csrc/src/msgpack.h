@@ -18,16 +18,16 @@ typedef struct mp_writer {
     unsigned char buffer[128];
 } mp_writer;
 
-CS_INTERNAL void mp_flush(mp_writer *w);
-CS_INTERNAL void mp_raw(mp_writer *w, const void *bytes, uint32_t length);
-CS_INTERNAL void mp_uint(mp_writer *w, uint64_t value);
-CS_INTERNAL void mp_float(mp_writer *w, uint64_t bits);
-CS_INTERNAL void mp_bool(mp_writer *w, bool value);
-CS_INTERNAL void mp_array(mp_writer *w, uint32_t count);
-CS_INTERNAL void mp_map(mp_writer *w, uint32_t count);
-CS_INTERNAL void mp_string(mp_writer *w, const char *bytes, uint32_t length);
-CS_INTERNAL void mp_text(mp_writer *w, const char *literal); /* a NUL-terminated string */
-CS_INTERNAL void mp_binary(mp_writer *w, uint32_t length);   /* the head; the bytes follow by mp_raw */
+CS_INTERNAL void csi_mp_flush(mp_writer *w);
+CS_INTERNAL void csi_mp_raw(mp_writer *w, const void *bytes, uint32_t length);
+CS_INTERNAL void csi_mp_uint(mp_writer *w, uint64_t value);
+CS_INTERNAL void csi_mp_float(mp_writer *w, uint64_t bits);
+CS_INTERNAL void csi_mp_bool(mp_writer *w, bool value);
+CS_INTERNAL void csi_mp_array(mp_writer *w, uint32_t count);
+CS_INTERNAL void csi_mp_map(mp_writer *w, uint32_t count);
+CS_INTERNAL void csi_mp_string(mp_writer *w, const char *bytes, uint32_t length);
+CS_INTERNAL void csi_mp_text(mp_writer *w, const char *literal); /* a NUL-terminated string */
+CS_INTERNAL void csi_mp_binary(mp_writer *w, uint32_t length);   /* the head; the bytes follow by csi_mp_raw */
 
 typedef struct mp_reader {
     const unsigned char *at;
@@ -36,14 +36,14 @@ typedef struct mp_reader {
     bool cut; /* bad because the bytes ended */
 } mp_reader;
 
-CS_INTERNAL uint64_t mp_read_uint(mp_reader *r);
-CS_INTERNAL uint64_t mp_read_float(mp_reader *r); /* its bits */
-CS_INTERNAL bool mp_read_bool(mp_reader *r);
-CS_INTERNAL uint32_t mp_read_array(mp_reader *r);
-CS_INTERNAL uint32_t mp_read_map(mp_reader *r);
-CS_INTERNAL const char *mp_read_string(mp_reader *r, uint32_t *length);
-CS_INTERNAL const unsigned char *mp_read_binary(mp_reader *r, uint32_t *length);
+CS_INTERNAL uint64_t csi_mp_read_uint(mp_reader *r);
+CS_INTERNAL uint64_t csi_mp_read_float(mp_reader *r); /* its bits */
+CS_INTERNAL bool csi_mp_read_bool(mp_reader *r);
+CS_INTERNAL uint32_t csi_mp_read_array(mp_reader *r);
+CS_INTERNAL uint32_t csi_mp_read_map(mp_reader *r);
+CS_INTERNAL const char *csi_mp_read_string(mp_reader *r, uint32_t *length);
+CS_INTERNAL const unsigned char *csi_mp_read_binary(mp_reader *r, uint32_t *length);
 /* Whether the next string is this one; the reader moves past it either way. */
-CS_INTERNAL bool mp_read_text(mp_reader *r, const char *literal);
+CS_INTERNAL bool csi_mp_read_text(mp_reader *r, const char *literal);
 
 #endif

@@ -24,7 +24,7 @@ typedef struct picture {
 
 static const char *read_name(picture *p, uint32_t *length)
 {
-    const char *name = mp_read_string(&p->r, length);
+    const char *name = csi_mp_read_string(&p->r, length);
     p->r.bad |= !name || *length < 1 || *length > CS_NAME_MAX || !csi_utf8((const unsigned char *)name, *length);
     p->longest_name = *length > p->longest_name ? *length : p->longest_name;
     return name;
@@ -33,24 +33,24 @@ static const char *read_name(picture *p, uint32_t *length)
 static void read_config(picture *p)
 {
     cs_config *config = &p->info.config;
-    p->r.bad |= mp_read_map(&p->r) != CONFIG_FIELDS;
+    p->r.bad |= csi_mp_read_map(&p->r) != CONFIG_FIELDS;
     for (uint32_t i = 0; i < CONFIG_FIELDS && !p->r.bad; i++) {
-        p->r.bad |= !mp_read_text(&p->r, config_fields[i].name);
-        *config_field(config, i) = (uint32_t)mp_read_uint(&p->r);
+        p->r.bad |= !csi_mp_read_text(&p->r, config_fields[i].name);
+        *config_field(config, i) = (uint32_t)csi_mp_read_uint(&p->r);
     }
     p->r.bad |= cs_config_check(config, 0) != CS_OK;
 }
 
 static int read_head(picture *p)
 {
-    uint32_t fields = mp_read_array(&p->r);
-    if (!mp_read_text(&p->r, TAG_PICTURE) || fields < 2)
+    uint32_t fields = csi_mp_read_array(&p->r);
+    if (!csi_mp_read_text(&p->r, TAG_PICTURE) || fields < 2)
         return CS_E_NOT_REGION;
-    p->info.version = (uint32_t)mp_read_uint(&p->r);
+    p->info.version = (uint32_t)csi_mp_read_uint(&p->r);
     if (p->info.version != CS_SNAPSHOT_VERSION)
         return CS_E_VERSION;
     p->r.bad |= fields != 4;
-    p->info.time_ns = mp_read_uint(&p->r);
+    p->info.time_ns = csi_mp_read_uint(&p->r);
     read_config(p);
     return p->r.bad ? CS_E_CORRUPT : CS_OK;
 }
@@ -60,31 +60,31 @@ static void read_engine(picture *p)
     cs_engine_snapshot s;
     bool second_time = p->engine;
     p->engine_at = p->r;
-    uint32_t fields = mp_read_map(&p->r), field = 0, states;
+    uint32_t fields = csi_mp_read_map(&p->r), field = 0, states;
     memset(&s, 0, sizeof s);
     for (uint32_t i = 0; i < fields && !p->r.bad; i++, field++) {
         while (field < CS_ENGINE_FIELDS && !cs_engine_field_name(field))
             field++;
-        p->r.bad |= field >= CS_ENGINE_FIELDS || !mp_read_text(&p->r, cs_engine_field_name(field));
+        p->r.bad |= field >= CS_ENGINE_FIELDS || !csi_mp_read_text(&p->r, cs_engine_field_name(field));
         if (p->r.bad)
             return;
         uint32_t type = cs_engine_field_type(field);
         bool real = type == CS_TYPE_F64 || type == CS_TYPE_PERCENT;
-        s.cells[field] = real ? mp_read_float(&p->r) : mp_read_uint(&p->r);
+        s.cells[field] = real ? csi_mp_read_float(&p->r) : csi_mp_read_uint(&p->r);
     }
-    states = mp_read_map(&p->r);
+    states = csi_mp_read_map(&p->r);
     p->r.bad |= states != CS_STATES;
     for (uint32_t state = 0; state < CS_STATES && !p->r.bad; state++) {
-        p->r.bad |= !mp_read_text(&p->r, cs_engine_state_name(state));
-        s.states[state] = (uint32_t)mp_read_uint(&p->r);
+        p->r.bad |= !csi_mp_read_text(&p->r, cs_engine_state_name(state));
+        s.states[state] = (uint32_t)csi_mp_read_uint(&p->r);
         p->r.bad |= s.states[state] > cs_engine_state_max(state);
     }
-    p->r.bad |= mp_read_map(&p->r) != CS_STATES;
+    p->r.bad |= csi_mp_read_map(&p->r) != CS_STATES;
     for (uint32_t state = 0; state < CS_STATES && !p->r.bad; state++) {
-        p->r.bad |= !mp_read_text(&p->r, cs_engine_state_name(state));
-        s.changes[state] = mp_read_uint(&p->r);
+        p->r.bad |= !csi_mp_read_text(&p->r, cs_engine_state_name(state));
+        s.changes[state] = csi_mp_read_uint(&p->r);
     }
-    (void)mp_read_bool(&p->r);
+    (void)csi_mp_read_bool(&p->r);
     p->engine = true;
     if (p->v && second_time && !p->r.bad)
         csi_engine_restore(p->v, &s);
@@ -95,7 +95,7 @@ static int read_number(picture *p, uint32_t table)
     uint32_t length;
     cs_handle handle;
     const char *name = read_name(p, &length);
-    uint64_t bits = table == TABLE_COUNTERS ? mp_read_uint(&p->r) : mp_read_float(&p->r);
+    uint64_t bits = table == TABLE_COUNTERS ? csi_mp_read_uint(&p->r) : csi_mp_read_float(&p->r);
     p->rows[table]++;
     if (!p->v || p->r.bad)
         return CS_OK;
@@ -113,10 +113,10 @@ static int read_area(picture *p)
     uint32_t length;
     cs_handle handle;
     const char *name = read_name(p, &length);
-    uint64_t counts[3] = {mp_read_uint(&p->r)};
-    counts[1] = mp_read_uint(&p->r);
-    counts[2] = mp_read_uint(&p->r);
-    uint64_t window = mp_read_uint(&p->r);
+    uint64_t counts[3] = {csi_mp_read_uint(&p->r)};
+    counts[1] = csi_mp_read_uint(&p->r);
+    counts[2] = csi_mp_read_uint(&p->r);
+    uint64_t window = csi_mp_read_uint(&p->r);
     p->r.bad |= window > 0xFFFFFFFFu;
     p->rows[TABLE_AREAS]++;
     if (!p->v || p->r.bad)
@@ -136,7 +136,7 @@ static int read_budget(picture *p)
     uint32_t length;
     cs_handle handle;
     const char *name = read_name(p, &length);
-    uint64_t limit = mp_read_uint(&p->r), spent = mp_read_uint(&p->r), detections = mp_read_uint(&p->r);
+    uint64_t limit = csi_mp_read_uint(&p->r), spent = csi_mp_read_uint(&p->r), detections = csi_mp_read_uint(&p->r);
     p->r.bad |= spent > limit;
     p->rows[TABLE_BUDGETS]++;
     if (!p->v || p->r.bad)
@@ -151,12 +151,12 @@ static int read_agent(picture *p)
     cs_handle handle;
     cs_details details;
     const char *id = read_name(p, &length);
-    uint64_t type = mp_read_uint(&p->r), status = mp_read_uint(&p->r), changes = mp_read_uint(&p->r);
-    uint64_t registered = mp_read_uint(&p->r), seen = mp_read_uint(&p->r);
-    (void)mp_read_uint(&p->r); /* who registered it then means nothing now; this process speaks for it */
-    details.capabilities = mp_read_binary(&p->r, &details.capabilities_length);
-    details.transport = mp_read_binary(&p->r, &details.transport_length);
-    details.metadata = mp_read_binary(&p->r, &details.metadata_length);
+    uint64_t type = csi_mp_read_uint(&p->r), status = csi_mp_read_uint(&p->r), changes = csi_mp_read_uint(&p->r);
+    uint64_t registered = csi_mp_read_uint(&p->r), seen = csi_mp_read_uint(&p->r);
+    (void)csi_mp_read_uint(&p->r); /* who registered it then means nothing now; this process speaks for it */
+    details.capabilities = csi_mp_read_binary(&p->r, &details.capabilities_length);
+    details.transport = csi_mp_read_binary(&p->r, &details.transport_length);
+    details.metadata = csi_mp_read_binary(&p->r, &details.metadata_length);
     uint32_t total = details.capabilities_length + details.transport_length + details.metadata_length;
     p->longest_details = total > p->longest_details ? total : p->longest_details;
     p->r.bad |= type >= CS_AGENT_TYPES || status >= CS_AGENT_STATUSES;
@@ -189,12 +189,12 @@ static int read_named(picture *p, uint32_t table)
 static void read_event(picture *p)
 {
     cs_event event;
-    event.sequence = mp_read_uint(&p->r);
-    event.time_ns = mp_read_uint(&p->r);
-    event.kind = (uint32_t)mp_read_uint(&p->r);
-    event.source = (uint32_t)mp_read_uint(&p->r);
-    event.format = (uint32_t)mp_read_uint(&p->r);
-    const unsigned char *data = mp_read_binary(&p->r, &event.length);
+    event.sequence = csi_mp_read_uint(&p->r);
+    event.time_ns = csi_mp_read_uint(&p->r);
+    event.kind = (uint32_t)csi_mp_read_uint(&p->r);
+    event.source = (uint32_t)csi_mp_read_uint(&p->r);
+    event.format = (uint32_t)csi_mp_read_uint(&p->r);
+    const unsigned char *data = csi_mp_read_binary(&p->r, &event.length);
     p->r.bad |=
         !event.sequence || event.sequence > p->newest || event.kind > 0xFFFFu || event.format > CS_FORMAT_CHANGE;
     p->longest_event = event.length > p->longest_event ? event.length : p->longest_event;
@@ -206,8 +206,8 @@ static bool is(const char *tag, uint32_t length, const char *literal) { return c
 
 static int read_one(picture *p)
 {
-    uint32_t length, fields = mp_read_array(&p->r);
-    const char *tag = mp_read_string(&p->r, &length);
+    uint32_t length, fields = csi_mp_read_array(&p->r);
+    const char *tag = csi_mp_read_string(&p->r, &length);
     int result = CS_OK;
     if (p->r.bad || p->ended)
         return CS_E_CORRUPT;
@@ -228,13 +228,13 @@ static int read_one(picture *p)
     } else if (is(tag, length, TAG_LOCK) && fields == 2) {
         result = read_named(p, TABLE_LOCKS);
     } else if (is(tag, length, TAG_EVENTS) && fields == 2) {
-        p->newest = mp_read_uint(&p->r);
+        p->newest = csi_mp_read_uint(&p->r);
         if (p->v && !p->r.bad)
             csi_ring_restore(p->v, p->newest);
     } else if (is(tag, length, TAG_EVENT) && fields == 7) {
         read_event(p);
     } else if (is(tag, length, TAG_END) && fields == 2) {
-        p->info.changed = mp_read_bool(&p->r);
+        p->info.changed = csi_mp_read_bool(&p->r);
         p->ended = true;
     } else {
         return CS_E_CORRUPT;

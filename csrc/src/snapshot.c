@@ -11,8 +11,8 @@
 
 static void begin(mp_writer *w, const char *tag, uint32_t fields)
 {
-    mp_array(w, 1 + fields);
-    mp_text(w, tag);
+    csi_mp_array(w, 1 + fields);
+    csi_mp_text(w, tag);
 }
 
 /* Everything that counts as a change while the picture is taken. */
@@ -33,10 +33,10 @@ static uint64_t digest(const view *v)
 
 static void write_config(mp_writer *w, const cs_config *config)
 {
-    mp_map(w, CONFIG_FIELDS);
+    csi_mp_map(w, CONFIG_FIELDS);
     for (uint32_t i = 0; i < CONFIG_FIELDS; i++) {
-        mp_text(w, config_fields[i].name);
-        mp_uint(w, *config_field((cs_config *)(uintptr_t)config, i));
+        csi_mp_text(w, config_fields[i].name);
+        csi_mp_uint(w, *config_field((cs_config *)(uintptr_t)config, i));
     }
 }
 
@@ -48,59 +48,59 @@ static void write_engine(mp_writer *w, const cs_region *region)
     for (uint32_t field = 0; field < CS_ENGINE_FIELDS; field++)
         named += cs_engine_field_name(field) != 0;
     begin(w, TAG_ENGINE, 4);
-    mp_map(w, named);
+    csi_mp_map(w, named);
     for (uint32_t field = 0; field < CS_ENGINE_FIELDS; field++) {
         uint32_t type = cs_engine_field_type(field);
         if (type == CS_TYPE_NONE)
             continue;
-        mp_text(w, cs_engine_field_name(field));
+        csi_mp_text(w, cs_engine_field_name(field));
         if (type == CS_TYPE_F64 || type == CS_TYPE_PERCENT)
-            mp_float(w, s.cells[field]);
+            csi_mp_float(w, s.cells[field]);
         else
-            mp_uint(w, s.cells[field]);
+            csi_mp_uint(w, s.cells[field]);
     }
-    mp_map(w, CS_STATES);
+    csi_mp_map(w, CS_STATES);
     for (uint32_t state = 0; state < CS_STATES; state++) {
-        mp_text(w, cs_engine_state_name(state));
-        mp_uint(w, s.states[state]);
+        csi_mp_text(w, cs_engine_state_name(state));
+        csi_mp_uint(w, s.states[state]);
     }
-    mp_map(w, CS_STATES);
+    csi_mp_map(w, CS_STATES);
     for (uint32_t state = 0; state < CS_STATES; state++) {
-        mp_text(w, cs_engine_state_name(state));
-        mp_uint(w, s.changes[state]);
+        csi_mp_text(w, cs_engine_state_name(state));
+        csi_mp_uint(w, s.changes[state]);
     }
-    mp_bool(w, s.quiet);
+    csi_mp_bool(w, s.quiet);
 }
 
 static void write_number(mp_writer *w, uint32_t table, struct slot *slot, const char *name, uint32_t length)
 {
     const struct number *number = payload_of(slot);
     begin(w, table == TABLE_COUNTERS ? TAG_COUNTER : TAG_GAUGE, 2);
-    mp_string(w, name, length);
+    csi_mp_string(w, name, length);
     if (table == TABLE_COUNTERS)
-        mp_uint(w, load64(&number->value));
+        csi_mp_uint(w, load64(&number->value));
     else
-        mp_float(w, load64(&number->value));
+        csi_mp_float(w, load64(&number->value));
 }
 
 static void write_area(mp_writer *w, struct slot *slot, const char *name, uint32_t length)
 {
     const struct area *area = payload_of(slot);
     begin(w, TAG_AREA, 5);
-    mp_string(w, name, length);
+    csi_mp_string(w, name, length);
     for (int i = 0; i < 3; i++)
-        mp_uint(w, load64(&area->counts[i]));
-    mp_uint(w, load32(&area->lock.other));
+        csi_mp_uint(w, load64(&area->counts[i]));
+    csi_mp_uint(w, load32(&area->lock.other));
 }
 
 static void write_budget(mp_writer *w, struct slot *slot, const char *name, uint32_t length)
 {
     const struct budget *budget = payload_of(slot);
     begin(w, TAG_BUDGET, 4);
-    mp_string(w, name, length);
-    mp_uint(w, load64(&budget->limit));
-    mp_uint(w, load64(&budget->spent));
-    mp_uint(w, load64(&budget->detections));
+    csi_mp_string(w, name, length);
+    csi_mp_uint(w, load64(&budget->limit));
+    csi_mp_uint(w, load64(&budget->spent));
+    csi_mp_uint(w, load64(&budget->detections));
 }
 
 static void write_details(mp_writer *w, const unsigned char *from, const uint16_t lengths[3])
@@ -108,12 +108,12 @@ static void write_details(mp_writer *w, const unsigned char *from, const uint16_
     uint32_t offset = 0;
     for (int part = 0; part < 3; part++) {
         uint32_t end = offset + lengths[part];
-        mp_binary(w, lengths[part]);
+        csi_mp_binary(w, lengths[part]);
         while (offset < end) { /* a piece starts where a word does, though the part may start within */
             unsigned char piece[PIECE];
             uint32_t start = offset & ~7u, n = end - start < PIECE ? end - start : PIECE;
             copy_out(piece, from + start, n);
-            mp_raw(w, piece + (offset - start), n - (offset - start));
+            csi_mp_raw(w, piece + (offset - start), n - (offset - start));
             offset = start + n;
         }
     }
@@ -134,13 +134,13 @@ static bool write_agent(mp_writer *w, const view *v, struct slot *slot, uint32_t
             memset(lengths, 0, sizeof lengths);
     }
     begin(w, TAG_AGENT, 10);
-    mp_string(w, name, length);
-    mp_uint(w, agent_type(agent));
-    mp_uint(w, agent_status(state));
-    mp_uint(w, lane_changes(state));
-    mp_uint(w, peek64(&agent->registered_ns));
-    mp_uint(w, peek64(&agent->last_seen_ns));
-    mp_uint(w, peek32(&agent->participant));
+    csi_mp_string(w, name, length);
+    csi_mp_uint(w, agent_type(agent));
+    csi_mp_uint(w, agent_status(state));
+    csi_mp_uint(w, lane_changes(state));
+    csi_mp_uint(w, peek64(&agent->registered_ns));
+    csi_mp_uint(w, peek64(&agent->last_seen_ns));
+    csi_mp_uint(w, peek32(&agent->participant));
     write_details(w, buffer + sizeof lengths, lengths);
     fence_acquire();
     return !v->details_bytes || csi_record_stood(&r, word);
@@ -167,7 +167,7 @@ static int write_row(mp_writer *w, const view *v, uint32_t table, uint32_t index
             write_number(w, table, slot, name, length);
         else {
             begin(w, table == TABLE_KINDS ? TAG_KIND : TAG_LOCK, 1);
-            mp_string(w, name, length);
+            csi_mp_string(w, name, length);
         }
         if (whole && still(slot, handle))
             return w->error;
@@ -180,7 +180,7 @@ static void write_events(mp_writer *w, const view *v)
 {
     uint64_t newest = load64(&v->ring->head), slots = v->event_mask + 1ull;
     begin(w, TAG_EVENTS, 1);
-    mp_uint(w, newest);
+    csi_mp_uint(w, newest);
     /* Counted, not compared: a head that somebody scribbled on may be the largest number there is. */
     for (uint64_t left = newest < slots ? newest : slots; left; left--) {
         uint64_t sequence = newest - left + 1;
@@ -190,17 +190,17 @@ static void write_events(mp_writer *w, const view *v)
         if (!data)
             continue;
         begin(w, TAG_EVENT, 6);
-        mp_uint(w, sequence);
-        mp_uint(w, event.time_ns);
-        mp_uint(w, event.kind);
-        mp_uint(w, event.source);
-        mp_uint(w, event.format);
-        mp_binary(w, event.length);
+        csi_mp_uint(w, sequence);
+        csi_mp_uint(w, event.time_ns);
+        csi_mp_uint(w, event.kind);
+        csi_mp_uint(w, event.source);
+        csi_mp_uint(w, event.format);
+        csi_mp_binary(w, event.length);
         for (uint32_t done = 0; done < event.length; done += PIECE) {
             unsigned char piece[PIECE];
             uint32_t n = event.length - done < PIECE ? event.length - done : PIECE;
             copy_out(piece, data + done, n);
-            mp_raw(w, piece, n);
+            csi_mp_raw(w, piece, n);
         }
         if (!csi_ring_stood(v, sequence, word))
             begin(w, TAG_VOID, 0);
@@ -219,8 +219,8 @@ int cs_snapshot_write(const cs_region *region, cs_write_fn write, void *context,
     int result = cs_region_describe(region, &described);
     uint64_t before = digest(v), now = cs_port_now_ns();
     begin(&w, TAG_PICTURE, 3);
-    mp_uint(&w, CS_SNAPSHOT_VERSION);
-    mp_uint(&w, now);
+    csi_mp_uint(&w, CS_SNAPSHOT_VERSION);
+    csi_mp_uint(&w, now);
     write_config(&w, &described.config);
     write_engine(&w, region);
     for (uint32_t i = 0; i < TABLES; i++)
@@ -229,13 +229,13 @@ int cs_snapshot_write(const cs_region *region, cs_write_fn write, void *context,
     write_events(&w, v);
     bool changed = digest(v) != before;
     begin(&w, TAG_END, 1);
-    mp_bool(&w, changed);
-    mp_flush(&w);
+    csi_mp_bool(&w, changed);
+    csi_mp_flush(&w);
     uint32_t crc = w.crc;
     unsigned char last[5] = {0xCE, (unsigned char)(crc >> 24), (unsigned char)(crc >> 16), (unsigned char)(crc >> 8),
                              (unsigned char)crc};
-    mp_raw(&w, last, sizeof last);
-    mp_flush(&w);
+    csi_mp_raw(&w, last, sizeof last);
+    csi_mp_flush(&w);
     if (info)
         *info = (cs_snapshot_info){.bytes = w.bytes,
                                    .time_ns = now,
