@@ -23,7 +23,13 @@ static uint32_t ns_per_cycle; /* 16.16 */
 WEAK void cs_board_clock_start(uint32_t core_hz, uint32_t ticks_per_second)
 {
     tick_ns = 1000000000u / ticks_per_second;
-    ns_per_cycle = (uint32_t)((1000000000ull << 16) / core_hz);
+    uint32_t rest = 1000000000u % core_hz;
+    ns_per_cycle = 1000000000u / core_hz;
+    for (int bit = 0; bit < 16; bit++) { /* a 64-bit division, which would cost more code than all of this file */
+        uint32_t carry = rest >= core_hz - rest;
+        rest = carry ? rest - (core_hz - rest) : 2 * rest;
+        ns_per_cycle = ns_per_cycle << 1 | carry;
+    }
     SYSTICK->reload = core_hz / ticks_per_second - 1;
     SYSTICK->current = 0;
     SYSTICK->control = SYSTICK_RUN;

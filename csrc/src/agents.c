@@ -43,7 +43,7 @@ static int take_status(view *v, struct slot *slot, cs_handle handle, uint32_t ow
     int result = csi_lane_take(v, lane, owner);
     if (result < 0)
         return result;
-    if (result == CS_INHERITED) {
+    if (!ALONE && result == CS_INHERITED) {
         char name[64];
         cs_handle present = (uint64_t)load32(&slot->generation) << 32 | (uint32_t)handle;
         lane_subject subject = subject_of(v, present, name);

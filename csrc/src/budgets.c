@@ -122,7 +122,7 @@ static int take_slot(view *v, struct slot *slot, uint32_t index, uint32_t owner)
     struct budget *b = payload_of(slot);
     int result = csi_claim_soon(v, &b->claim, owner);
     uint32_t generation = load32(&slot->generation);
-    if (result == CS_INHERITED && (generation & 1u))
+    if (!ALONE && result == CS_INHERITED && (generation & 1u))
         recover(v, b, (uint64_t)generation << 32 | index);
     return result < 0 ? result : CS_OK;
 }

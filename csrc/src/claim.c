@@ -33,7 +33,7 @@ int csi_claim_try(const view *v, a32 *word, uint32_t owner, uint32_t *dead)
 int csi_claim_wait(const view *v, a32 *word, uint32_t owner, deadline until, uint32_t *dead)
 {
     int result = csi_claim_try(v, word, owner, dead);
-    for (int spin = 0; result == CS_E_BUSY && spin < SPINS; spin++) {
+    for (int spin = 0; !ALONE && result == CS_E_BUSY && spin < SPINS; spin++) {
         cs_port_pause();
         uint32_t free_word = 0;
         if (peek32(word) == 0 && cas32(word, &free_word, owner))

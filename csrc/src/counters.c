@@ -188,20 +188,6 @@ int cs_counter_wait(cs_region *region, cs_handle handle, uint64_t seen, uint64_t
 
 /* -- gauges --------------------------------------------------------------------------------- */
 
-static uint64_t bits_of(double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static double value_of(uint64_t bits)
-{
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 int cs_gauge_open(cs_region *region, const char *name, uint32_t length, cs_handle *handle)
 {
     return open_number(region, TABLE_GAUGES, name, length, handle);
@@ -226,12 +212,14 @@ int cs_gauge_get(const cs_region *region, cs_handle handle, double *value)
 
 int cs_gauge_set(cs_region *region, cs_handle handle, double value)
 {
-    return value == value ? set_number(view_of(region), TABLE_GAUGES, handle, bits_of(value)) : CS_E_NAN;
+    uint64_t bits = bits_of(value);
+    return is_nan(bits) ? CS_E_NAN : set_number(view_of(region), TABLE_GAUGES, handle, bits);
 }
 
 int cs_gauge_store(cs_region *region, cs_handle handle, double value)
 {
-    return value == value ? store_number(view_of(region), TABLE_GAUGES, handle, bits_of(value)) : CS_E_NAN;
+    uint64_t bits = bits_of(value);
+    return is_nan(bits) ? CS_E_NAN : store_number(view_of(region), TABLE_GAUGES, handle, bits);
 }
 
 int cs_gauge_add(cs_region *region, cs_handle handle, double n, double *value)
@@ -245,7 +233,7 @@ int cs_gauge_add(cs_region *region, cs_handle handle, double n, double *value)
     double sum;
     do {
         sum = value_of(now) + n;
-        if (sum != sum)
+        if (is_nan(bits_of(sum)))
             return CS_E_NAN; /* an infinity met the other one */
     } while (!cas64(&number->value, &now, bits_of(sum)));
     if (value)
@@ -257,7 +245,7 @@ int cs_gauge_compare_exchange(cs_region *region, cs_handle handle, double *expec
 {
     if (!expected)
         return CS_E_INVALID;
-    if (desired != desired || *expected != *expected)
+    if (is_nan(bits_of(desired)) || is_nan(bits_of(*expected)))
         return CS_E_NAN;
     uint64_t bits = bits_of(*expected);
     int result = exchange_number(view_of(region), TABLE_GAUGES, handle, &bits, bits_of(desired));
@@ -271,7 +259,7 @@ int cs_gauge_wait(cs_region *region, cs_handle handle, double seen, uint64_t tim
     uint64_t bits;
     if (!value)
         return CS_E_INVALID;
-    if (seen != seen)
+    if (is_nan(bits_of(seen)))
         return CS_E_NAN;
     int result = wait_number(view_of(region), TABLE_GAUGES, handle, bits_of(seen), timeout_ns, &bits);
     if (result == CS_OK)

@@ -7,52 +7,87 @@
 
 #define COUNT(array) (uint32_t)(sizeof(array) / sizeof *(array))
 
-static const struct {
-    const char *name;
-    uint32_t type;
-} fields[CS_ENGINE_FIELDS] = {
-    [CS_AGENT_COUNT] = {"agent_count", CS_TYPE_U64},
-    [CS_BURST_COUNT] = {"burst_count", CS_TYPE_U64},
-    [CS_BURST_FREQUENCY] = {"burst_frequency", CS_TYPE_F64},
-    [CS_NEURON_COUNT] = {"neuron_count", CS_TYPE_U64},
-    [CS_SYNAPSE_COUNT] = {"synapse_count", CS_TYPE_U64},
-    [CS_CORTICAL_AREA_COUNT] = {"cortical_area_count", CS_TYPE_U64},
-    [CS_MEMORY_USAGE] = {"memory_usage", CS_TYPE_U64},
-    [CS_GENOME_TIMESTAMP] = {"genome_timestamp", CS_TYPE_U64},
-    [CS_FATIGUE_INDEX] = {"fatigue_index", CS_TYPE_PERCENT},
-    [CS_REGULAR_NEURON_UTIL] = {"regular_neuron_util", CS_TYPE_PERCENT},
-    [CS_MEMORY_NEURON_UTIL] = {"memory_neuron_util", CS_TYPE_PERCENT},
-    [CS_SYNAPSE_UTIL] = {"synapse_util", CS_TYPE_PERCENT},
-    [CS_FATIGUE_ACTIVE] = {"fatigue_active", CS_TYPE_BOOL},
-    [CS_HASH_BRAIN_REGIONS] = {"brain_regions_hash", CS_TYPE_U64},
-    [CS_HASH_CORTICAL_AREAS] = {"cortical_areas_hash", CS_TYPE_U64},
-    [CS_HASH_BRAIN_GEOMETRY] = {"brain_geometry_hash", CS_TYPE_U64},
-    [CS_HASH_MORPHOLOGIES] = {"morphologies_hash", CS_TYPE_U64},
-    [CS_HASH_CORTICAL_MAPPINGS] = {"cortical_mappings_hash", CS_TYPE_U64},
-    [CS_HASH_CLASSIFIERS] = {"classifiers_hash", CS_TYPE_U64},
-    [CS_HASH_AGENT_DATA] = {"agent_data_hash", CS_TYPE_U64},
-    [CS_VERSION] = {"version", CS_TYPE_U64},
-    [CS_LAST_MODIFIED] = {"last_modified", CS_TYPE_U64},
+/* Names apart from what is looked at on each call: an image that asks for no names has none. */
+static const char *const field_names[CS_ENGINE_FIELDS] = {
+    [CS_AGENT_COUNT] = "agent_count",
+    [CS_BURST_COUNT] = "burst_count",
+    [CS_BURST_FREQUENCY] = "burst_frequency",
+    [CS_NEURON_COUNT] = "neuron_count",
+    [CS_SYNAPSE_COUNT] = "synapse_count",
+    [CS_CORTICAL_AREA_COUNT] = "cortical_area_count",
+    [CS_MEMORY_USAGE] = "memory_usage",
+    [CS_GENOME_TIMESTAMP] = "genome_timestamp",
+    [CS_FATIGUE_INDEX] = "fatigue_index",
+    [CS_REGULAR_NEURON_UTIL] = "regular_neuron_util",
+    [CS_MEMORY_NEURON_UTIL] = "memory_neuron_util",
+    [CS_SYNAPSE_UTIL] = "synapse_util",
+    [CS_FATIGUE_ACTIVE] = "fatigue_active",
+    [CS_HASH_BRAIN_REGIONS] = "brain_regions_hash",
+    [CS_HASH_CORTICAL_AREAS] = "cortical_areas_hash",
+    [CS_HASH_BRAIN_GEOMETRY] = "brain_geometry_hash",
+    [CS_HASH_MORPHOLOGIES] = "morphologies_hash",
+    [CS_HASH_CORTICAL_MAPPINGS] = "cortical_mappings_hash",
+    [CS_HASH_CLASSIFIERS] = "classifiers_hash",
+    [CS_HASH_AGENT_DATA] = "agent_data_hash",
+    [CS_VERSION] = "version",
+    [CS_LAST_MODIFIED] = "last_modified",
+};
+
+static const uint8_t field_types[CS_ENGINE_FIELDS] = {
+    [CS_AGENT_COUNT] = CS_TYPE_U64,
+    [CS_BURST_COUNT] = CS_TYPE_U64,
+    [CS_BURST_FREQUENCY] = CS_TYPE_F64,
+    [CS_NEURON_COUNT] = CS_TYPE_U64,
+    [CS_SYNAPSE_COUNT] = CS_TYPE_U64,
+    [CS_CORTICAL_AREA_COUNT] = CS_TYPE_U64,
+    [CS_MEMORY_USAGE] = CS_TYPE_U64,
+    [CS_GENOME_TIMESTAMP] = CS_TYPE_U64,
+    [CS_FATIGUE_INDEX] = CS_TYPE_PERCENT,
+    [CS_REGULAR_NEURON_UTIL] = CS_TYPE_PERCENT,
+    [CS_MEMORY_NEURON_UTIL] = CS_TYPE_PERCENT,
+    [CS_SYNAPSE_UTIL] = CS_TYPE_PERCENT,
+    [CS_FATIGUE_ACTIVE] = CS_TYPE_BOOL,
+    [CS_HASH_BRAIN_REGIONS] = CS_TYPE_U64,
+    [CS_HASH_CORTICAL_AREAS] = CS_TYPE_U64,
+    [CS_HASH_BRAIN_GEOMETRY] = CS_TYPE_U64,
+    [CS_HASH_MORPHOLOGIES] = CS_TYPE_U64,
+    [CS_HASH_CORTICAL_MAPPINGS] = CS_TYPE_U64,
+    [CS_HASH_CLASSIFIERS] = CS_TYPE_U64,
+    [CS_HASH_AGENT_DATA] = CS_TYPE_U64,
+    [CS_VERSION] = CS_TYPE_U64,
+    [CS_LAST_MODIFIED] = CS_TYPE_U64,
 };
 
 static const struct {
-    const char *name;
-    uint32_t max;
-    uint32_t kind;
+    uint8_t max;
+    uint8_t kind;
 } states[CS_STATES] = {
-    [CS_STATE_BURST] = {"burst_state", CS_BURST_DEEP_SLEEP, CS_KIND_BURST_ENGINE_STATE_CHANGED},
-    [CS_STATE_GENOME] = {"genome_state", CS_GENOME_ERROR, CS_KIND_GENOME_STATE_CHANGED},
-    [CS_STATE_CONNECTOME] = {"connectome_state", CS_CONNECTOME_ERROR, CS_KIND_CONNECTOME_STATE_CHANGED},
-    [CS_STATE_BRAIN_READY] = {"brain_ready", 1, CS_KIND_BRAIN_READY_CHANGED},
-    [CS_STATE_FQ_SAMPLER] = {"fq_sampler_state", CS_SERVICE_ERROR, CS_KIND_SERVICE_STATE_CHANGED},
-    [CS_STATE_API] = {"api_state", CS_SERVICE_ERROR, CS_KIND_SERVICE_STATE_CHANGED},
-    [CS_STATE_ZMQ] = {"zmq_state", CS_SERVICE_ERROR, CS_KIND_SERVICE_STATE_CHANGED},
+    [CS_STATE_BURST] = {CS_BURST_DEEP_SLEEP, CS_KIND_BURST_ENGINE_STATE_CHANGED},
+    [CS_STATE_GENOME] = {CS_GENOME_ERROR, CS_KIND_GENOME_STATE_CHANGED},
+    [CS_STATE_CONNECTOME] = {CS_CONNECTOME_ERROR, CS_KIND_CONNECTOME_STATE_CHANGED},
+    [CS_STATE_BRAIN_READY] = {1, CS_KIND_BRAIN_READY_CHANGED},
+    [CS_STATE_FQ_SAMPLER] = {CS_SERVICE_ERROR, CS_KIND_SERVICE_STATE_CHANGED},
+    [CS_STATE_API] = {CS_SERVICE_ERROR, CS_KIND_SERVICE_STATE_CHANGED},
+    [CS_STATE_ZMQ] = {CS_SERVICE_ERROR, CS_KIND_SERVICE_STATE_CHANGED},
 };
 
-const char *cs_engine_field_name(uint32_t field) { return field < CS_ENGINE_FIELDS ? fields[field].name : 0; }
-uint32_t cs_engine_field_type(uint32_t field) { return field < CS_ENGINE_FIELDS ? fields[field].type : CS_TYPE_NONE; }
-const char *cs_engine_state_name(uint32_t state) { return state < CS_STATES ? states[state].name : 0; }
+const char *cs_engine_field_name(uint32_t field) { return field < CS_ENGINE_FIELDS ? field_names[field] : 0; }
+uint32_t cs_engine_field_type(uint32_t field) { return field < CS_ENGINE_FIELDS ? field_types[field] : CS_TYPE_NONE; }
 uint32_t cs_engine_state_max(uint32_t state) { return state < CS_STATES ? states[state].max : 0; }
+
+const char *cs_engine_state_name(uint32_t state)
+{
+    static const char *const names[CS_STATES] = {
+        [CS_STATE_BURST] = "burst_state",
+        [CS_STATE_GENOME] = "genome_state",
+        [CS_STATE_CONNECTOME] = "connectome_state",
+        [CS_STATE_BRAIN_READY] = "brain_ready",
+        [CS_STATE_FQ_SAMPLER] = "fq_sampler_state",
+        [CS_STATE_API] = "api_state",
+        [CS_STATE_ZMQ] = "zmq_state",
+    };
+    return state < CS_STATES ? names[state] : 0;
+}
 
 /* -- states --------------------------------------------------------------------------------- */
 
@@ -92,7 +127,7 @@ int cs_engine_set_state(cs_region *region, uint32_t state, uint32_t value)
         result = csi_lane_take(v, lane, owner);
     if (result < 0)
         return result;
-    if (result == CS_INHERITED)
+    if (!ALONE && result == CS_INHERITED)
         csi_lane_settle(v, lane, &subject);
     result = CS_OK;
     if (lane_value(peek64(&lane->state)) != value)
@@ -148,54 +183,45 @@ uint64_t cs_engine_get(const cs_region *region, uint32_t field)
     return cell ? load64(cell) : 0;
 }
 
-double cs_engine_get_f64(const cs_region *region, uint32_t field)
-{
-    uint64_t bits = cs_engine_get(region, field);
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
+double cs_engine_get_f64(const cs_region *region, uint32_t field) { return value_of(cs_engine_get(region, field)); }
 
-int cs_engine_set(cs_region *region, uint32_t field, uint64_t value)
+static int put(view *v, uint32_t field, uint64_t bits)
 {
-    view *v = view_of(region);
-    uint32_t type = field < CS_ENGINE_CELLS ? fields[field].type : CS_TYPE_NONE;
-    if (type != CS_TYPE_U64 && type != CS_TYPE_BOOL)
-        return CS_E_INVALID;
-    if (type == CS_TYPE_BOOL && value > 1)
-        return CS_E_RANGE;
     int result = may_write(v);
     if (result != CS_OK)
         return result;
-    store64(cell_at(v, field), value);
-    touch(v);
-    return CS_OK;
-}
-
-int cs_engine_set_f64(cs_region *region, uint32_t field, double value)
-{
-    view *v = view_of(region);
-    uint32_t type = field < CS_ENGINE_CELLS ? fields[field].type : CS_TYPE_NONE;
-    if (type != CS_TYPE_F64 && type != CS_TYPE_PERCENT)
-        return CS_E_INVALID;
-    if (value != value)
-        return CS_E_NAN;
-    if (value < 0 || (type == CS_TYPE_PERCENT && value > 100))
-        return CS_E_RANGE;
-    int result = may_write(v);
-    if (result != CS_OK)
-        return result;
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
     store64(cell_at(v, field), bits);
     touch(v);
     return CS_OK;
 }
 
+int cs_engine_set(cs_region *region, uint32_t field, uint64_t value)
+{
+    uint32_t type = field < CS_ENGINE_CELLS ? field_types[field] : CS_TYPE_NONE;
+    if (type != CS_TYPE_U64 && type != CS_TYPE_BOOL)
+        return CS_E_INVALID;
+    if (type == CS_TYPE_BOOL && value > 1)
+        return CS_E_RANGE;
+    return put(view_of(region), field, value);
+}
+
+int cs_engine_set_f64(cs_region *region, uint32_t field, double value)
+{
+    uint32_t type = field < CS_ENGINE_CELLS ? field_types[field] : CS_TYPE_NONE;
+    uint64_t bits = bits_of(value);
+    if (type != CS_TYPE_F64 && type != CS_TYPE_PERCENT)
+        return CS_E_INVALID;
+    if (is_nan(bits))
+        return CS_E_NAN;
+    if (is_negative(bits) || (type == CS_TYPE_PERCENT && is_above(bits, HUNDRED)))
+        return CS_E_RANGE;
+    return put(view_of(region), field, bits);
+}
+
 int cs_engine_add(cs_region *region, uint32_t field, int64_t n, uint64_t *value)
 {
     view *v = view_of(region);
-    if (field >= CS_ENGINE_CELLS || fields[field].type != CS_TYPE_U64)
+    if (field >= CS_ENGINE_CELLS || field_types[field] != CS_TYPE_U64)
         return CS_E_INVALID;
     int result = may_write(v);
     if (result == CS_OK)
@@ -241,7 +267,7 @@ int cs_engine_read(const cs_region *region, cs_engine_snapshot *snapshot)
 void csi_engine_restore(const view *v, const cs_engine_snapshot *s)
 {
     for (uint32_t field = 0; field < CS_ENGINE_FIELDS; field++)
-        if (fields[field].name && field != CS_AGENT_COUNT) /* the registry has counted for itself */
+        if (field_names[field] && field != CS_AGENT_COUNT) /* the registry has counted for itself */
             poke64(cell_at(v, field), s->cells[field]);
     for (uint32_t state = 0; state < CS_STATES; state++) {
         struct lane *lane = csi_engine_lane(v, state);

@@ -1,5 +1,6 @@
 /*
- * number.h: adding to a cell without ever passing its ends.
+ * number.h: adding to a cell without ever passing its ends; and what a f64 is, told from its bits, since many
+ * boards would compare two of them by a library.
  */
 #ifndef CORESTATE_NUMBER_H
 #define CORESTATE_NUMBER_H
@@ -11,7 +12,7 @@
  * neither negative nor above 2^32, one atomic addition cannot pass the end, whatever all others who may be
  * between their look and their addition add; else compare and swap.
  */
-static inline int csi_add(a64 *cell, int64_t n, uint64_t *value)
+static inline int add_within(a64 *cell, int64_t n, uint64_t *value)
 {
     uint64_t now = peek64(cell);
     if (LIKELY(n >= 0 && n <= 0xFFFFFFFF && now < 1ull << 62)) {
@@ -27,5 +28,28 @@ static inline int csi_add(a64 *cell, int64_t n, uint64_t *value)
         *value = now + (uint64_t)n;
     return CS_OK;
 }
+#if CS_WIDE
+static inline int csi_add(a64 *cell, int64_t n, uint64_t *value) { return add_within(cell, n, value); }
+#else
+int csi_add(a64 *cell, int64_t n, uint64_t *value); /* wide.c */
+#endif
+
+static inline uint64_t bits_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+static inline double value_of(uint64_t bits)
+{
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+#define HUNDRED 0x4059000000000000u
+static inline bool is_nan(uint64_t bits) { return (bits & 0x7FFFFFFFFFFFFFFFu) > 0x7FF0000000000000u; }
+static inline bool is_negative(uint64_t bits) { return bits > 0x8000000000000000u; } /* minus zero is zero */
+/* Of numbers that are not negative the greater one has the greater bits. */
+static inline bool is_above(uint64_t bits, uint64_t most) { return !(bits >> 63) && bits > most; }
 
 #endif

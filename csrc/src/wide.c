@@ -1,5 +1,5 @@
 /* 64-bit words where the processor has no 64-bit atomics: each access in the port's critical section. */
-#include "atomic.h"
+#include "number.h"
 
 #if !CS_WIDE
 uint64_t csi_load64(const a64 *p)
@@ -43,4 +43,6 @@ bool csi_cas64(a64 *p, uint64_t *expected, uint64_t desired)
     *expected = found;
     return same;
 }
+
+int csi_add(a64 *cell, int64_t n, uint64_t *value) { return add_within(cell, n, value); }
 #endif
