@@ -39,18 +39,28 @@ typedef a32 data_word;
 typedef uint32_t data_value;
 #endif
 
-static inline void fence_acquire(void) { atomic_thread_fence(memory_order_acquire); }
-static inline void fence_release(void) { atomic_thread_fence(memory_order_release); }
-static inline void fence_sc(void) { atomic_thread_fence(memory_order_seq_cst); }
+/*
+ * One core sees its own accesses in the order of its program, and whoever interrupts it sees them so too: there only the
+ * compiler must keep to it.
+ */
+#if CS_WIDE
+#define ORDER atomic_thread_fence
+#else
+#define ORDER atomic_signal_fence
+#endif
+static inline void fence_acquire(void) { ORDER(memory_order_acquire); }
+static inline void fence_release(void) { ORDER(memory_order_release); }
+static inline void fence_sc(void) { ORDER(memory_order_seq_cst); }
 
 static inline uint32_t peek32(const a32 *p) { return atomic_load_explicit(p, memory_order_relaxed); }
-static inline uint32_t load32(const a32 *p) { return atomic_load_explicit(p, memory_order_acquire); }
-static inline uint32_t load32_sc(const a32 *p) { return atomic_load_explicit(p, memory_order_seq_cst); }
 static inline void poke32(a32 *p, uint32_t value)
 {
     STEP();
     atomic_store_explicit(p, value, memory_order_relaxed);
 }
+#if CS_WIDE
+static inline uint32_t load32(const a32 *p) { return atomic_load_explicit(p, memory_order_acquire); }
+static inline uint32_t load32_sc(const a32 *p) { return atomic_load_explicit(p, memory_order_seq_cst); }
 static inline void store32(a32 *p, uint32_t value)
 {
     STEP();
@@ -72,6 +82,31 @@ static inline bool cas32(a32 *p, uint32_t *expected, uint32_t desired)
     STEP();
     return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_seq_cst, memory_order_acquire);
 }
+#else
+static inline uint32_t load32(const a32 *p)
+{
+    uint32_t value = peek32(p);
+    fence_acquire();
+    return value;
+}
+static inline uint32_t load32_sc(const a32 *p)
+{
+    fence_sc();
+    return load32(p);
+}
+static inline void store32(a32 *p, uint32_t value)
+{
+    fence_release();
+    poke32(p, value);
+}
+/* Functions, because each is a loop where it stands (wide.c). */
+uint32_t csi_swap32(a32 *p, uint32_t value);
+uint32_t csi_add32(a32 *p, uint32_t n);
+bool csi_cas32(a32 *p, uint32_t *expected, uint32_t desired);
+static inline uint32_t swap32(a32 *p, uint32_t value) { return csi_swap32(p, value); }
+static inline uint32_t add32(a32 *p, uint32_t n) { return csi_add32(p, n); }
+static inline bool cas32(a32 *p, uint32_t *expected, uint32_t desired) { return csi_cas32(p, expected, desired); }
+#endif
 
 #if CS_WIDE
 static inline uint64_t peek64(const a64 *p) { return atomic_load_explicit(p, memory_order_relaxed); }

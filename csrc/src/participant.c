@@ -125,7 +125,8 @@ static int sit(view *v, uint32_t slot, bool dead)
     poke64(&p->attached_ns, cs_port_now_ns());
     poke32(&v->id, id_of(slot, mine));
     store32(&v->owner, id_of(slot, mine) & CLAIM_OWNER);
-    if (!ALONE && dead) /* of what was left under earlier generations; until then the seat says that it may not be swept */
+    if (!ALONE &&
+        dead) /* of what was left under earlier generations; until then the seat says that it may not be swept */
         (void)sweep_seat(v, slot);
     store64(&p->word, with_seat(mine, SEAT_LIVE));
     return CS_OK;

@@ -1,7 +1,36 @@
-/* 64-bit words where the processor has no 64-bit atomics: each access in the port's critical section. */
+/* What is a function on one small core: 64-bit words, each access in the port's critical section, and the loops of the
+ * 32-bit ones. */
 #include "number.h"
 
 #if !CS_WIDE
+uint32_t csi_swap32(a32 *p, uint32_t value)
+{
+    STEP();
+    fence_sc();
+    uint32_t old = atomic_exchange_explicit(p, value, memory_order_relaxed);
+    fence_sc();
+    return old;
+}
+
+uint32_t csi_add32(a32 *p, uint32_t n)
+{
+    STEP();
+    fence_sc();
+    uint32_t old = atomic_fetch_add_explicit(p, n, memory_order_relaxed);
+    fence_sc();
+    return old;
+}
+
+bool csi_cas32(a32 *p, uint32_t *expected, uint32_t desired)
+{
+    STEP();
+    fence_sc();
+    bool same =
+        atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_relaxed, memory_order_relaxed);
+    fence_sc();
+    return same;
+}
+
 uint64_t csi_load64(const a64 *p)
 {
     uint32_t state = cs_port_enter();
