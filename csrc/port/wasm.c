@@ -34,7 +34,6 @@ _Static_assert(sizeof(struct seat) + LOCALS_BYTES <= 1024, "head of a seat");
 static a64 memory_id[2];
 static a32 seats;   /* address of the newest seat */
 static a32 takings; /* how many seats were ever taken: the last one's number */
-static a32 arrivals;
 
 /* A seat: its stack, growing down towards the previous seat; its head; its thread-local words; room for a heap. */
 static _Thread_local struct seat *me;
@@ -48,10 +47,6 @@ static int take(struct seat *seat, uint64_t from, uint64_t word, uint32_t may_bl
     if (!atomic_compare_exchange_strong(&seat->word, &from, word))
         return 0;
     seat->may_block = may_block;
-    atomic_fetch_add(&arrivals, 1);
-#ifdef __wasm_atomics__
-    __builtin_wasm_memory_atomic_notify((int *)(void *)&arrivals, 0xFFFFFFFFu);
-#endif
     return 1;
 }
 
@@ -131,7 +126,7 @@ int64_t cs_wasm_realm(uint32_t index)
     return word == atomic_load(&seat->buried) ? 0 : (int64_t)(word >> 32);
 }
 
-const void *cs_wasm_arrivals(void) { return &arrivals; }
+uint64_t cs_wasm_memory(void) { return atomic_load(&memory_id[0]); }
 
 /* -- who lives ------------------------------------------------------------------------------- */
 

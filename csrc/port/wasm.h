@@ -68,8 +68,8 @@ CS_API double cs_wasm_awaited_ms(void);
 CS_API uint32_t cs_wasm_bury(uint32_t realm);
 /* The realm of the index'th seat; 0 when the seat is free or buried, -1 after the last. */
 CS_API int64_t cs_wasm_realm(uint32_t index);
-/* A word that moves whenever a seat is taken, for who watches over realms. */
-CS_API const void *cs_wasm_arrivals(void);
+/* Which memory this is: random, never 0. Nobody's before the first seat is taken. */
+CS_API uint64_t cs_wasm_memory(void);
 
 /* -- for the other C sources of the module --------------------------------------------------- */
 

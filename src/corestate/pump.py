@@ -47,14 +47,15 @@ class Pump:
 
         Ask for it, look for events once more, and only then await it; cancel it when it is not needed after all.
         """
-        if sys.platform == "emscripten":  # there are no threads, and the loop itself can wait
-            from corestate._wasm.waiting import event_future
-
-            return event_future(self._region, loop)
         future: asyncio.Future[None] = loop.create_future()
         future.add_done_callback(self._done)
         with self._mutex:
             self._waiting[future] = loop
+            if sys.platform == "emscripten":  # there are no threads, and the loop itself can wait
+                from corestate._wasm.waiting import finish_at_event
+
+                finish_at_event(self._region, future, loop)
+                return future
             self._needed.set()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="corestate events", daemon=True)

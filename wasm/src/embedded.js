@@ -14,6 +14,9 @@ export const description = JSON.stringify({ constants, structs, functions }, (_,
 
 export { canShare };
 
+/** What this page or worker lets us do. */
+export const abilities = () => ({ share: canShare(), sleep: MAY_BLOCK !== 0, watch: realm.watches });
+
 /** Resolved when this worker's end can be seen by others. */
 export const ready = realm.ready;
 
@@ -28,6 +31,10 @@ export class Library {
   /** @type {Core} */
   core;
   shut = false;
+  /** Where its region's room is, and how much, if that was made here. */
+  base = 0;
+  room = 0;
+  #handed = false;
 
   /** @param {Core} core */
   constructor(core) {
@@ -74,15 +81,6 @@ export class Library {
     return this.core.string(address);
   }
 
-  /** Room for a region. @param {number} size @returns {number} its address */
-  reserve(size) {
-    try {
-      return this.core.memory.grow(Math.ceil(size / PAGE)) * PAGE;
-    } catch {
-      throw this.core.noRoom();
-    }
-  }
-
   /** Before a call that waits: forget what an earlier one would have slept on. */
   forget() {
     this.mayBlock(this.mayBlock(false));
@@ -100,6 +98,7 @@ export class Library {
 
   /** @param {number} base @param {string} name @returns {import("./region.js").Handle} what `attach` takes */
   handle(base, name) {
+    this.#handed = true;
     return { memory: this.core.memory, base, name };
   }
 
@@ -122,9 +121,18 @@ export class Library {
   }
 
   close() {
-    this.core.close();
+    if (this.room && !this.#handed && spare.length < MOST_SPARE) spare.push(this);
+    else this.core.close();
   }
 }
+
+/**
+ * Cores whose regions were closed and that nobody else could have attached to. A memory reserves much of the address space
+ * until it is collected, which may be long after; so the next region takes one over.
+ * @type {Library[]}
+ */
+const spare = [];
+const MOST_SPARE = 8;
 
 /** Pyodide makes an int of every whole number, and an int has no negative zero. @param {any} value */
 const signed = (value) => (value === 0 && Object.is(value, -0) ? "-0.0" : value);
@@ -144,6 +152,22 @@ export function compile(bytes) {
 /** A core on a memory of its own. @param {WebAssembly.Module} module @param {boolean} shared */
 export function privateLibrary(module, shared) {
   return new Library(Region.scratch(module, shared, Date.now));
+}
+
+/** The same with zeroed room for a region, at `base`. @param {WebAssembly.Module} module @param {boolean} shared @param {number} size */
+export function regionLibrary(module, shared, size) {
+  const found = spare.findIndex((one) => one.core.shared === shared && one.room >= size);
+  const old = found < 0 ? null : spare.splice(found, 1)[0];
+  const library = old ? new Library(old.core) : privateLibrary(module, shared);
+  library.room = old ? old.room : Math.ceil(size / PAGE) * PAGE;
+  try {
+    library.base = old ? old.base : library.core.memory.grow(library.room / PAGE) * PAGE;
+  } catch {
+    library.core.close();
+    throw library.core.noRoom();
+  }
+  if (old) library.core.bytes.fill(0, library.base, library.base + library.room);
+  return library;
 }
 
 /** A core on the memory of a region that JavaScript has opened. @param {WebAssembly.Module} module @param {import("./region.js").Handle} handle */

@@ -22,7 +22,6 @@ export class CorestateError extends Error {
     const kind = new.target;
     const { expected = kind.expected, found = kind.found, advice = kind.advice, cause } = because;
     super(`${what}: expected ${expected}, found ${found}; ${advice}`, cause === undefined ? undefined : { cause });
-    this.name = kind.name;
     this.code = kind.code;
   }
 }
@@ -270,18 +269,22 @@ export class BuildMismatchError extends FormatError {
 }
 
 /** @typedef {typeof CorestateError} ErrorClass */
-/** @type {ErrorClass[]} */
-const WITH_CODE = [
-  InvalidError, NameInvalidError, OutOfRangeError, NotANumberError, TooBigError, TransitionError, MismatchError, FullError,
-  ParticipantsFullError, ExistsError, NotFoundError, StaleError, ReadOnlyError, BusyError, WaitTimeoutError,
-  ClosedError, NotOwnerError, DeadlockError, DetachedError, UnsupportedError, StorageError,
-  NotRegionError, LayoutVersionError, ByteOrderError, TruncatedError, CorruptError, NotReadyError,
-]; // prettier-ignore
+/** Every class by its name, which a minifier would take from the class itself. @type {Record<string, ErrorClass>} */
+const CLASSES = {
+  CorestateError, InvalidError, WrongTypeError, NameInvalidError, OutOfRangeError, NotANumberError, TooBigError,
+  TransitionError, MismatchError, FullError, ParticipantsFullError, ExistsError, NotFoundError, StaleError,
+  ReadOnlyError, BusyError, WaitTimeoutError, ClosedError, NotOwnerError, DeadlockError, DetachedError,
+  UnsupportedError, NotSharedError, StorageError, FormatError, NotRegionError, LayoutVersionError,
+  ByteOrderError, TruncatedError, CorruptError, NotReadyError, BuildMismatchError,
+}; // prettier-ignore
+for (const [name, kind] of Object.entries(CLASSES)) Object.defineProperty(kind.prototype, "name", { value: name, configurable: true });
 
 /** @type {Map<number, ErrorClass>} */
-const BY_RESULT = new Map(
-  WITH_CODE.map((kind) => [Number(/** @type {Record<string, number | bigint>} */ (constants)[kind.code ?? ""]), kind]),
-);
+const BY_RESULT = new Map();
+for (const kind of Object.values(CLASSES)) {
+  const result = /** @type {Record<string, number | bigint>} */ (constants)[kind.code ?? ""];
+  if (Object.hasOwn(kind, "code") && result !== undefined) BY_RESULT.set(Number(result), kind);
+}
 
 /** Make (not throw) the error that stands for a negative result code. @param {number} code @param {string} what @param {Because} [because] */
 export function errorOf(code, what, because) {
@@ -295,15 +298,12 @@ export function check(code, what, because) {
   return code;
 }
 
-/** Every class by its name, for errors that come from another worker, which arrive as plain data. */
-const BY_NAME = new Map([...WITH_CODE, CorestateError, WrongTypeError, NotSharedError, FormatError, BuildMismatchError].map((kind) => [kind.name, kind])); // prettier-ignore
-
 /** What of an error can be posted to another worker. @param {any} problem */
 export const toPlain = (problem) => ({ name: String(problem?.name), message: String(problem?.message ?? problem) });
 
 /** The error that another worker posted. @param {{name: string, message: string}} plain @returns {Error} */
 export function fromPlain({ name, message }) {
-  const kind = BY_NAME.get(name);
+  const kind = CLASSES[name];
   if (!kind) return new Error(`${name}: ${message}`);
-  return Object.assign(Reflect.construct(Error, [message], kind), { name, code: kind.code });
+  return Object.assign(Reflect.construct(Error, [message], kind), { code: kind.code });
 }

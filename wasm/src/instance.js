@@ -118,7 +118,6 @@ export class Core {
     realm.unwatch(this);
     this.#woken.all();
     this.exports.cs_wasm_stand_up();
-    if (this.shared) Atomics.notify(this.words, this.exports.cs_wasm_arrivals() >>> 2);
   }
 
   noRoom() {
@@ -335,12 +334,9 @@ export class Core {
     return found;
   }
 
-  /** Resolved when a seat has been taken since the call, or this closes. */
-  async arrivals() {
-    const word = this.exports.cs_wasm_arrivals() >>> 2;
-    const seen = Atomics.load(this.words, word);
-    while (!this.closed && Atomics.load(this.words, word) === seen)
-      await wordChanged(this.words, word, seen, Infinity, { keepAlive: false });
+  /** Which memory this is, to tell others. */
+  get id() {
+    return this.exports.cs_wasm_memory().toString(16);
   }
 
   /** For a memory that must be shared and is not. @param {string} what */

@@ -5,9 +5,14 @@
  * at their next look.
  */
 
-/** @typedef {{bury(realm: number): void, realms(): number[], arrivals(): Promise<void>, closed: boolean}} Watched */
+/**
+ * A memory whose seats are watched over.
+ * @typedef {{id: string, bury(realm: number): void, realms(): number[]}} Watched
+ */
 
 const LOCK = "corestate realm ";
+/** Where whoever takes a seat says in which memory. */
+const CHANNEL = "corestate arrivals";
 /** Set in a realm's number when its sign of life was there before the number was shown to anybody. */
 const PLEDGED = 0x80000000;
 const LOOK_AGAIN_MS = 250;
@@ -36,6 +41,7 @@ function workerThreads() {
 
 const threads = workerThreads();
 const locks = threads ? null : (globalThis.navigator?.locks ?? null);
+const channel = locks && typeof BroadcastChannel !== "undefined" ? new BroadcastChannel(CHANNEL) : null;
 
 class Realm {
   /** Its number without PLEDGED. */
@@ -43,16 +49,24 @@ class Realm {
   #pledged = threads !== null;
   /** @type {Promise<void>} Resolved when its sign of life can be seen, or it is known that there is none. */
   ready;
+  /** Other realms whose end is being waited for. @type {Set<number>} */
+  #followed = new Set();
 
   constructor() {
     if (threads) this.#watchThreads();
     else this.#bare = this.#draw();
     this.ready = locks ? this.#pledge(locks) : Promise.resolve();
+    if (channel) channel.onmessage = ({ data }) => this.#look(data);
   }
 
   /** The number for a seat taken now. */
   get number() {
     return (this.#pledged ? this.#bare | PLEDGED : this.#bare) >>> 0;
+  }
+
+  /** Whether ends are heard of at all. */
+  get watches() {
+    return threads !== null || locks !== null;
   }
 
   /** @param {number} number */
@@ -90,11 +104,12 @@ class Realm {
     process.on("worker", (/** @type {import("node:worker_threads").Worker} */ worker) => watchWorker(worker));
   }
 
-  /** Bury whoever shares this memory and dies. @param {Watched} memory */
+  /** Bury whoever shares this memory and dies; called with a seat in it. @param {Watched} memory */
   watch(memory) {
     watched.add(memory);
     for (const number of memory.realms()) if (dead.has(number & ~PLEDGED)) bury(number);
-    if (locks) void this.#follow(memory, locks);
+    this.#look(memory.id);
+    channel?.postMessage(memory.id);
   }
 
   /** @param {Watched} memory */
@@ -102,28 +117,28 @@ class Realm {
     watched.delete(memory);
   }
 
-  /** Wait for every other realm's lock: who gets it knows that its holder is gone. @param {Watched} memory @param {LockManager} manager */
-  async #follow(memory, manager) {
-    /** @type {Set<number>} */
-    const known = new Set();
-    while (!memory.closed) {
-      const arrival = memory.arrivals();
+  /** Somebody may have come to this memory. @param {unknown} id */
+  #look(id) {
+    for (const memory of watched) {
+      if (memory.id !== id || !locks) continue;
       for (const number of memory.realms()) {
-        if (this.isMine(number) || known.has(number)) continue;
-        known.add(number);
-        void this.#outlive(number, memory, manager);
+        if (this.isMine(number) || this.#followed.has(number)) continue;
+        this.#followed.add(number);
+        void this.#outlive(number, locks);
       }
-      await arrival;
     }
   }
 
-  /** @param {number} number @param {Watched} memory @param {LockManager} manager */
-  async #outlive(number, memory, manager) {
+  /** Ask for a realm's lock: who gets it knows that its holder is gone. @param {number} number @param {LockManager} manager */
+  async #outlive(number, manager) {
     const name = LOCK + (number & ~PLEDGED);
     // One that could not wait for its lock before it took a seat may not have it yet.
     while (!(number & PLEDGED) && !(await isHeld(manager, name))) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
-      if (memory.closed) return;
+      if (![...watched].some((memory) => memory.realms().includes(number))) {
+        this.#followed.delete(number); // it has gone as it should
+        return;
+      }
     }
     await manager.request(name, () => bury(number));
   }

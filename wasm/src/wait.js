@@ -1,18 +1,16 @@
 /** Waiting for a word of memory without keeping the thread from its other work. */
 
-/** Where Atomics.waitAsync is missing: shorter than a frame for who waits, rarely for who only keeps an eye on something. */
+/** Where Atomics.waitAsync is missing: shorter than a frame. */
 const POLL_MS = 4;
-const RARELY_MS = 250;
 
 /** Promises of the platform, typed: not every library of types has them yet. */
 const waitAsync = /** @type {((words: Int32Array, index: number, value: number, ms?: number) =>
   {async: boolean, value: Promise<string> | string}) | undefined} */ (/** @type {any} */ (Atomics).waitAsync);
 
-/** @param {number} ms @param {boolean} keepAlive whether node must not end meanwhile */
-function timer(ms, keepAlive) {
+/** @param {number} ms */
+function timer(ms) {
   let id = /** @type {any} */ (undefined);
   const done = new Promise((resolve) => (id = setTimeout(resolve, Math.min(ms, 0x7fffffff))));
-  if (!keepAlive) id.unref?.();
   return { done, stop: () => clearTimeout(id) };
 }
 
@@ -22,21 +20,15 @@ function timer(ms, keepAlive) {
  * @param {number} index
  * @param {number} value
  * @param {number} ms
- * @param {{keepAlive?: boolean}} [options]
  */
-export async function wordChanged(words, index, value, ms, { keepAlive = true } = {}) {
+export async function wordChanged(words, index, value, ms) {
   if (!waitAsync) {
-    const { done } = timer(Math.min(ms, keepAlive ? POLL_MS : RARELY_MS), keepAlive);
-    await done;
+    await timer(Math.min(ms, POLL_MS)).done;
     return;
   }
-  const waiting = ms === Infinity ? waitAsync(words, index, value) : waitAsync(words, index, value, ms);
+  const waiting = waitAsync(words, index, value, ms);
   if (!waiting.async) return;
-  if (!keepAlive) {
-    await waiting.value;
-    return;
-  }
-  const { done, stop } = timer(ms, true); // node does not count such a wait as something to stay alive for
+  const { done, stop } = timer(ms); // node does not count such a wait as something to stay alive for
   await Promise.race([waiting.value, done]);
   stop();
 }
@@ -53,7 +45,7 @@ export class Woken {
    */
   async wait(word, unchanged, ms) {
     if (!unchanged()) return;
-    const { done, stop } = timer(ms, true);
+    const { done, stop } = timer(ms);
     const { promise, resolve } = deferred();
     const waiting = this.#waiting.get(word) ?? new Set();
     this.#waiting.set(word, waiting.add(resolve));

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 from functools import cache
 from typing import Any
 
-from corestate._wasm.modules import attached_library, new_library, to_python
+from corestate._wasm.modules import attached_library, javascript, new_library, region_library, to_python
 
-__all__ = ["Core", "attach_core", "default_core", "new_core"]
+__all__ = ["Core", "attach_core", "default_core", "region_core"]
 
 _SCRATCH = 4096
 
@@ -100,16 +102,35 @@ def default_core() -> Core:
     return Core(new_library(shared=False))
 
 
-def new_core(*, shared: bool) -> Core:
-    """The core on a memory of its own."""
+def _be_seen() -> None:
+    """Have this worker's sign of life in place before others come to depend on it, where Python can wait for that."""
+    ffi = importlib.import_module("pyodide.ffi")
+    if ffi.can_run_sync():
+        ffi.run_sync(javascript().ready)
+
+
+def region_core(size: int, *, shared: bool) -> tuple[Core, int]:
+    """The core on a memory of its own with room for a region, and where that is.
+
+    Raises:
+        TooBigError: no memory for it.
+    """
+    if shared:
+        _be_seen()
     try:
-        return Core(new_library(shared=shared))
-    except Exception as problem:
-        raise to_python(problem) from problem
+        library = region_library(size, shared=shared)
+    except Exception:  # noqa: BLE001 - whatever JavaScript says of a memory that cannot be had
+        gc.collect()  # regions forgotten in a cycle hold memories, too
+        try:
+            library = region_library(size, shared=shared)
+        except Exception as problem:
+            raise to_python(problem) from problem
+    return Core(library), int(library.base)
 
 
 def attach_core(handle: Any) -> tuple[Core, int, int, str]:
     """The core on the memory of a region that JavaScript has opened; where the region starts, its size, its name."""
+    _be_seen()
     try:
         found = attached_library(handle)
     except Exception as problem:

@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["can_share", "description", "javascript", "new_library", "to_python"]
+__all__ = ["can_share", "description", "javascript", "new_library", "region_library", "to_python"]
 
 _HERE = Path(__file__).parent
+_NAMES = {False: "corestate.wasm", True: "corestate-threads.wasm"}
 
 
 @cache
@@ -41,12 +42,17 @@ def can_share() -> bool:
 
 def new_library(*, shared: bool) -> Any:
     """The core on a memory of its own."""
-    return javascript().privateLibrary(_module("corestate-threads.wasm" if shared else "corestate.wasm"), shared)
+    return javascript().privateLibrary(_module(_NAMES[shared]), shared)
+
+
+def region_library(size: int, *, shared: bool) -> Any:
+    """The same with zeroed room for a region of this size, at its ``base``."""
+    return javascript().regionLibrary(_module(_NAMES[shared]), shared, size)
 
 
 def attached_library(handle: Any) -> Any:
     """The core on the memory of a region that JavaScript has opened: an object with library, base, size, name."""
-    return javascript().attachedLibrary(_module("corestate-threads.wasm"), handle)
+    return javascript().attachedLibrary(_module(_NAMES[True]), handle)
 
 
 def to_python(problem: Exception) -> Exception:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from corestate._wasm.core import Core, attach_core, new_core
+from corestate._wasm.abilities import ISOLATION
+from corestate._wasm.core import Core, attach_core, region_core
 from corestate._wasm.data import Foreign
 from corestate._wasm.layout import named
-from corestate._wasm.modules import can_share, to_python
+from corestate._wasm.modules import can_share
 from corestate.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ class Memory:
                 "handle of a region",
                 expected="a page that takes cross-origin isolation, so that memory can be shared",
                 found="that it does not (crossOriginIsolated is false)",
-                advice="serve it over https or from localhost with the headers Cross-Origin-Opener-Policy: same-origin "
-                "and Cross-Origin-Embedder-Policy: require-corp",
+                advice=ISOLATION,
             )
         return self._core.library.handle(self._base, self._name)
 
@@ -58,13 +58,7 @@ class Memory:
 
 def private_memory(config: RegionConfig) -> Any:
     """Memory for a new region; other workers can attach to it where memory can be shared."""
-    core = new_core(shared=can_share())
-    try:
-        base = int(core.library.reserve(config.size))
-    except Exception as problem:
-        core.library.close()
-        raise to_python(problem) from problem
-    core.grown()
+    core, base = region_core(config.size, shared=can_share())
     return Memory(core, base, config.size)
 
 

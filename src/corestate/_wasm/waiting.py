@@ -11,7 +11,7 @@ from corestate._wasm.modules import description
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["WAITS", "WaitingFunction", "event_future"]
+__all__ = ["WAITS", "WaitingFunction", "finish_at_event"]
 
 WAITS = frozenset({"cs_counter_wait", "cs_gauge_wait", "cs_events_wait", "cs_lock_acquire", "cs_value_lock"})
 """Functions of the core that sleep; their timeout is the last argument but for the value they return."""
@@ -46,13 +46,11 @@ class WaitingFunction(Function):
         return _INTERRUPTED  # and so the caller looks how much of its time is left, and calls again
 
 
-async def _until_event(region: Any, future: asyncio.Future[None]) -> None:
-    from corestate._binding import ffi, lib
+async def _until_event(region: Any, place: Any, future: asyncio.Future[None]) -> None:
+    from corestate._binding import lib
     from corestate.errors import ClosedError
 
-    place = ffi.new("cs_subscription *")
     try:
-        lib.cs_subscribe(region.view, place, lib.CS_FOREVER)
         while not future.done():
             core = lib.cs_events_wait.core_of((region.view, place))
             may = core.may_block(False)
@@ -72,9 +70,11 @@ async def _until_event(region: Any, future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def event_future(region: Any, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
-    """A future that is done when there may be an event, or fails with ClosedError; there are no threads to wait in."""
-    future: asyncio.Future[None] = loop.create_future()
-    task = loop.create_task(_until_event(region, future))
-    future.add_done_callback(lambda _: task.cancel() if not task.done() else None)
-    return future
+def finish_at_event(region: Any, future: asyncio.Future[None], loop: asyncio.AbstractEventLoop) -> None:
+    """Finish a future when there is an event newer than now, or with ClosedError. There are no threads to wait in."""
+    from corestate._binding import ffi, lib
+
+    place = ffi.new("cs_subscription *")
+    lib.cs_subscribe(region.view, place, lib.CS_FOREVER)  # before this returns, so that nothing is missed
+    task = loop.create_task(_until_event(region, place, future))
+    future.add_done_callback(lambda _: task.cancel())

@@ -12,9 +12,16 @@ mkdirSync(ARTEFACTS, { recursive: true });
 
 export const launch = () => chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox"] });
 
-/** Pages of the tests at /, the package at /corestate/. @param {Record<string, string>} [headers] */
-export const serveTests = (headers) =>
-  serve({ "/": path.join(WASM, "tests/browser/pages"), "/corestate/": path.join(WASM, "dist"), "/modules/": path.join(WASM, "node_modules") }, headers ? { headers } : {}); // prettier-ignore
+const MOUNTS = {
+  "/": path.join(WASM, "tests/browser/pages"),
+  "/corestate/": path.join(WASM, "dist"),
+  "/modules/": path.join(WASM, "node_modules"),
+  "/pyodide-tests/": path.join(WASM, "tests/pyodide"),
+  "/wheels/": path.join(ROOT, "build/wasm/wheels"),
+};
+
+/** The tests' own pages at /, the package at /corestate/. @param {Record<string, string>} [headers] */
+export const serveTests = (headers) => serve(MOUNTS, headers ? { headers } : {});
 
 /**
  * A page that fails the test when it has console errors or throws.

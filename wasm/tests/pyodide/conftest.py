@@ -112,6 +112,8 @@ _BY_NAME = {
     "test_a_target_that_is_a_directory_is_an_error": _NO_FILE,
     "test_reading_only_maps_read_only_and_takes_no_slot": _NO_PIDS,
     "test_another_configuration_is_an_error_that_lists_the_differences": _NO_PIDS,
+    "test_one_thread_serves_all_subscriptions": "needs threads",
+    "test_the_waiting_thread_ends_when_nobody_listens": "needs threads",
     "test_add": _WORDS,
     "test_arguments_by_a_wrong_name": _WORDS,
     "test_what_is_left_open_leaves_nothing": "needs descriptors of its own: /proc is imitated here",
