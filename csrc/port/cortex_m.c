@@ -1,7 +1,6 @@
 /*
  * The port to a bare Cortex-M (ARMv7-M, one core): one main loop and its interrupts. What waits is the
- * main loop; what wakes it is an interrupt. Time comes from cortex_m_clock.c, liveness from
- * cortex_m_identity.c.
+ * main loop; what wakes it is an interrupt. Time comes from cortex_m_systick.c, the rest from board.c.
  */
 #include "cortex_m.h"
 
@@ -12,28 +11,6 @@ void cs_port_leave(uint32_t state) { cortex_m_leave(state); }
 
 /* The main loop is 1, an exception its number and 1: an interrupt never finds itself to hold what it interrupted. */
 uint32_t cs_port_thread(void) { return cortex_m_exception() + 1; }
-
-static uint64_t epoch; /* of cs_board_clock_ns */
-
-void cs_board_set_time(uint64_t now_ns)
-{
-    uint32_t state = cortex_m_enter();
-    epoch = now_ns - cs_board_clock_ns();
-    cortex_m_leave(state);
-}
-
-uint64_t cs_port_now_ns(void)
-{
-    uint32_t state = cortex_m_enter();
-    uint64_t from = epoch;
-    cortex_m_leave(state);
-    return from + cs_board_clock_ns();
-}
-
-uint64_t cs_port_coarse_ns(void) { return cs_port_now_ns(); }
-uint64_t cs_port_monotonic_ns(void) { return cs_board_clock_ns(); }
-
-void cs_port_random(uint64_t out[2]) { cs_board_random(out); }
 
 /* With interrupts held off nobody could wake the waiter, nor would the time pass. */
 static bool may_wait(void) { return !cortex_m_exception() && !cortex_m_masked(); }

@@ -1,7 +1,8 @@
 /*
- * board.h: what an image for a bare Cortex-M tells the port, and what it may replace.
+ * board.h: what an image tells the port, and what it may replace.
  *
- * The port (csrc/port/cortex_m.c) keeps time by SysTick. Either let it start the timer and call
+ * Under FreeRTOS and Zephyr the kernel's ticks are the clock, and only cs_board_set_time and what is
+ * weak here matters. On a bare Cortex-M the port keeps time by SysTick. Either let it start the timer and call
  * cs_board_tick from your handler:
  *
  *     void SysTick_Handler(void) { cs_board_tick(); }

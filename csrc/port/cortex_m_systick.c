@@ -57,15 +57,3 @@ WEAK uint64_t cs_board_clock_ns(void)
     uint64_t part = left ? (uint64_t)(reload + 1 - left) * ns_per_cycle >> 16 : 0;
     return ns + part;
 }
-
-/* Steps of a Weyl sequence, mixed with the clock as splitmix64 does. */
-WEAK void cs_board_random(uint64_t out[2])
-{
-    static uint32_t calls;
-    for (int i = 0; i < 2; i++) {
-        uint64_t mixed = cs_board_clock_ns() + ++calls * 0x9E3779B97F4A7C15ull;
-        mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9ull;
-        mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EBull;
-        out[i] = mixed ^ mixed >> 31;
-    }
-}
