@@ -173,7 +173,7 @@ static int carry(void *context, const void *bytes, uint32_t length)
         uint64_t workspace = 0;
         CHECK_RESULT(cs_mirror_wanted(&receiver, &info, &workspace), CS_OK);
         CHECK(workspace <= SUITE_BLOCK_BYTES);
-        memset(suite_block[1], 0, region_bytes);
+        memset(suite_block[1], 0, (size_t)region_bytes);
         CHECK_RESULT(cs_mirror_provide(&receiver, suite_block[1], info.size, suite_block[2], workspace, -1, 0), CS_OK);
     }
     return 0;
