@@ -152,11 +152,12 @@ static int beat(sender *s, uint64_t now)
 /* -- units ---------------------------------------------------------------------------------- */
 
 /* Changes tell by it; not a checksum, and a miss is mended by the next picture. Never NEVER. */
+static uint32_t mix(uint32_t hash, uint32_t word) { return ((hash ^ word) * 0x9E3779B1u) ^ (hash >> 15); }
 static uint32_t hash_of(const uint32_t words[MIRROR_LINE / 4], uint32_t length)
 {
     uint32_t hash = length;
     for (uint32_t i = 0; i < length / 4; i++)
-        hash = ((hash ^ words[i]) * 0x9E3779B1u) ^ (hash >> 15);
+        hash = mix(hash, words[i]);
     return hash | 1u;
 }
 
@@ -185,15 +186,33 @@ static uint32_t read_line(const sender *s, const current_unit *u, uint32_t line,
     return length;
 }
 
-static bool changed(const sender *s, const current_unit *u)
+/* Of a range of the unit, read where it lies, half a word at a time: a half more or less only makes it look changed. */
+static bool range_changed(const sender *s, uint64_t offset, uint32_t bytes, const uint32_t *seen)
 {
-    uint32_t words[MIRROR_LINE / 4];
-    for (uint32_t line = 0, lines = unit_lines(&u->shape); line < lines; line++) {
-        uint32_t length = read_line(s, u, line, words);
-        if (s->seen[u->line + line] != hash_of(words, length))
+    const a32 *word = (const a32 *)(const void *)(s->v->memory + offset);
+    for (; bytes; seen++) {
+        uint32_t length = bytes < MIRROR_LINE ? bytes : MIRROR_LINE, hash = length;
+        for (uint32_t i = 0; i < length / 4; i++)
+            hash = mix(hash, peek32(word++));
+        if (*seen != (hash | 1u))
             return true;
+        bytes -= length;
     }
     return false;
+}
+
+static bool changed(const sender *s, const current_unit *u)
+{
+    const uint32_t *seen = s->seen + u->line;
+    uint32_t words[MIRROR_LINE / 4], length;
+    if (u->run == RUN_PARTICIPANTS) { /* whose death shows in no byte */
+        length = read_line(s, u, 0, words);
+        return *seen != hash_of(words, length);
+    }
+    if (range_changed(s, csi_unit_line(&u->shape, u->index, 0, &length), u->shape.bytes, seen))
+        return true;
+    return u->shape.more_bytes && range_changed(s, u->shape.more_offset + (uint64_t)u->index * u->shape.more_stride,
+                                                u->shape.more_bytes, seen + lines_in(u->shape.bytes));
 }
 
 static uint32_t crc_of(const sender *s, const current_unit *u)
@@ -308,10 +327,11 @@ static int end_round(sender *s, uint64_t now)
 static bool next_unit(sender *s, current_unit *u)
 {
     for (; s->run < RUNS; s->run++, s->index = 0) {
-        csi_run_shape(s->v, s->run, &u->shape);
+        if (u->run != s->run)
+            csi_run_shape(s->v, s->run, &u->shape);
+        u->run = s->run;
         if (s->index >= u->shape.count)
             continue;
-        u->run = s->run;
         u->index = s->index++;
         u->line = s->line;
         s->line += unit_lines(&u->shape);
@@ -331,7 +351,7 @@ int cs_mirror_step(cs_mirror_sender *handle)
     sender *s = sender_of(handle);
     uint64_t now = cs_port_monotonic_ns(), before = s->sent.frames;
     int result = CS_OK;
-    current_unit unit;
+    current_unit unit = {.run = RUNS};
     refill(s, now);
     if (!s->under_way)
         begin_round(s, now);
