@@ -79,6 +79,7 @@ from corestate.scopes.workflow import Workflow
 from corestate.snapshot import SnapshotInfo
 from corestate.state import StateManager
 from corestate.stores import Durability
+from corestate.tasks import LeaseLostError, Task, TaskNotFoundError, Tasks, TaskStateError, TaskStatus
 
 if TYPE_CHECKING:
     import os
@@ -138,6 +139,7 @@ __all__ = [
     "IdErrorCode",
     "KeyMissingError",
     "LeaseId",
+    "LeaseLostError",
     "LimitExceededError",
     "Limits",
     "Listener",
@@ -160,6 +162,11 @@ __all__ = [
     "StateManager",
     "Subject",
     "Subscription",
+    "Task",
+    "TaskNotFoundError",
+    "TaskStateError",
+    "TaskStatus",
+    "Tasks",
     "Transaction",
     "Trigger",
     "TypedId",
