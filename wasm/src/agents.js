@@ -23,6 +23,7 @@ import { putName } from "./table.js";
  * @property {any} capabilities as registered; null where nothing was given
  * @property {any} transport
  * @property {any} metadata
+ * @property {Uint8Array[]} details the three as they are in the region: MessagePack, empty where there are none
  */
 
 const WORDS = /** @type {const} */ (["capabilities", "transport", "metadata"]);
@@ -266,8 +267,9 @@ export class Agents {
       const details = WORDS.map((word) => {
         const bytes = core.copy(at, info[`${word}_length`]);
         at += bytes.length;
-        return bytes.length ? unpack(bytes) : null;
+        return bytes;
       });
+      const [capabilities, transport, metadata] = details.map((bytes) => (bytes.length ? unpack(bytes) : null));
       return {
         id: info.id,
         type: info.type,
@@ -278,9 +280,10 @@ export class Agents {
         statusChanges: safe(info.changes, "statusChanges", "the core"),
         detailsVersion: safe(info.details_version, "detailsVersion", "the core"),
         handle,
-        capabilities: details[0],
-        transport: details[1],
-        metadata: details[2],
+        capabilities,
+        transport,
+        metadata,
+        details,
       };
     } finally {
       core.free(space);

@@ -30,13 +30,17 @@ export class Area extends Named {
   }
 
   get neuronCount() { return this.#get(C.CS_AREA_NEURON_COUNT, "neuronCount"); }
+  /** @param {number | bigint} value */
   set neuronCount(value) { this.#set(C.CS_AREA_NEURON_COUNT, "neuronCount", value); }
   get incomingSynapseCount() { return this.#get(C.CS_AREA_INCOMING_SYNAPSE_COUNT, "incomingSynapseCount"); }
+  /** @param {number | bigint} value */
   set incomingSynapseCount(value) { this.#set(C.CS_AREA_INCOMING_SYNAPSE_COUNT, "incomingSynapseCount", value); }
   get outgoingSynapseCount() { return this.#get(C.CS_AREA_OUTGOING_SYNAPSE_COUNT, "outgoingSynapseCount"); }
+  /** @param {number | bigint} value */
   set outgoingSynapseCount(value) { this.#set(C.CS_AREA_OUTGOING_SYNAPSE_COUNT, "outgoingSynapseCount", value); }
   /** FCL window size; a new area starts with the region's default. */
   get fclWindow() { return this.#get(C.CS_AREA_FCL_WINDOW, "fclWindow"); }
+  /** @param {number | bigint} value */
   set fclWindow(value) { this.#set(C.CS_AREA_FCL_WINDOW, "fclWindow", value); }
 
   /** `state.areas.at(index)` finds it, too, as long as it exists. */

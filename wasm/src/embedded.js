@@ -44,10 +44,11 @@ export class Library {
   /**
    * An export as a function of plain numbers: wide arguments become BigInt, unsigned wide results are unsigned.
    * @param {string} name
-   * @returns {(...args: any[]) => any}
+   * @returns {((...args: any[]) => any) | null} null: this build has no such call
    */
   call(name) {
     const target = /** @type {any} */ (this.core.exports)[name];
+    if (!target) return null;
     const { parameters, result } = /** @type {any} */ (functions)[name];
     const wide = parameters.map((/** @type {{type: string}} */ { type }) => WIDE.test(type));
     if (UNSIGNED.test(result)) return (...args) => BigInt.asUintN(64, target(...convert(args, wide)));
@@ -110,7 +111,7 @@ export class Library {
    * @param {any} key
    */
   reader(name, view, key) {
-    const read = this.call(name);
+    const read = /** @type {(...args: any[]) => any} */ (this.call(name));
     const known = WIDE.test(/** @type {any} */ (functions)[name].parameters[1].type) ? BigInt(key) : key;
     return () => (this.shut ? NaN : signed(read(view, known)));
   }

@@ -112,28 +112,34 @@ export class Engine {
   get agentCount() { return this.#number(C.CS_AGENT_COUNT, "agentCount"); }
   /** Bursts so far. Number. */
   get burstCount() { return this.#number(C.CS_BURST_COUNT, "burstCount"); }
+  /** @param {number | bigint} value */
   set burstCount(value) { this.#set(C.CS_BURST_COUNT, "burstCount", value); }
   /** Bursts a second, Hz. */
   get burstFrequency() { return this.#real(C.CS_BURST_FREQUENCY); }
   set burstFrequency(value) { this.#setReal(C.CS_BURST_FREQUENCY, "burstFrequency", value); }
   /** Number. */
   get neuronCount() { return this.#number(C.CS_NEURON_COUNT, "neuronCount"); }
+  /** @param {number | bigint} value */
   set neuronCount(value) { this.#set(C.CS_NEURON_COUNT, "neuronCount", value); }
   /** Number. */
   get synapseCount() { return this.#number(C.CS_SYNAPSE_COUNT, "synapseCount"); }
+  /** @param {number | bigint} value */
   set synapseCount(value) { this.#set(C.CS_SYNAPSE_COUNT, "synapseCount", value); }
   /** Number. */
   get corticalAreaCount() { return this.#number(C.CS_CORTICAL_AREA_COUNT, "corticalAreaCount"); }
+  /** @param {number | bigint} value */
   set corticalAreaCount(value) { this.#set(C.CS_CORTICAL_AREA_COUNT, "corticalAreaCount", value); }
   /** Bytes. Number. */
   get memoryUsage() { return this.#number(C.CS_MEMORY_USAGE, "memoryUsage"); }
+  /** @param {number | bigint} value */
   set memoryUsage(value) { this.#set(C.CS_MEMORY_USAGE, "memoryUsage", value); }
   /** One more for each change to the engine section, agents, areas or locks. Number. */
   get version() { return this.#number(C.CS_VERSION, "version"); }
   /** When it last changed: ns since the epoch, of a coarse clock. BigInt. */
   get lastModified() { return this.#bigint(C.CS_LAST_MODIFIED); }
-  /** Of the genome: ns since the epoch. BigInt; numbers are taken, too. @type {bigint} */
+  /** Of the genome: ns since the epoch. BigInt; numbers are taken, too. */
   get genomeTimestamp() { return this.#bigint(C.CS_GENOME_TIMESTAMP); }
+  /** @param {number | bigint} value */
   set genomeTimestamp(value) { this.#set(C.CS_GENOME_TIMESTAMP, "genomeTimestamp", value); }
 
   // -- fatigue ---------------------------------------------------------------------------------
@@ -157,18 +163,25 @@ export class Engine {
   // -- change hashes: 64 bits set by their owners, BigInt --------------------------------------
 
   get brainRegionsHash() { return this.#bigint(C.CS_HASH_BRAIN_REGIONS); }
+  /** @param {number | bigint} value */
   set brainRegionsHash(value) { this.#set(C.CS_HASH_BRAIN_REGIONS, "brainRegionsHash", value); }
   get corticalAreasHash() { return this.#bigint(C.CS_HASH_CORTICAL_AREAS); }
+  /** @param {number | bigint} value */
   set corticalAreasHash(value) { this.#set(C.CS_HASH_CORTICAL_AREAS, "corticalAreasHash", value); }
   get brainGeometryHash() { return this.#bigint(C.CS_HASH_BRAIN_GEOMETRY); }
+  /** @param {number | bigint} value */
   set brainGeometryHash(value) { this.#set(C.CS_HASH_BRAIN_GEOMETRY, "brainGeometryHash", value); }
   get morphologiesHash() { return this.#bigint(C.CS_HASH_MORPHOLOGIES); }
+  /** @param {number | bigint} value */
   set morphologiesHash(value) { this.#set(C.CS_HASH_MORPHOLOGIES, "morphologiesHash", value); }
   get corticalMappingsHash() { return this.#bigint(C.CS_HASH_CORTICAL_MAPPINGS); }
+  /** @param {number | bigint} value */
   set corticalMappingsHash(value) { this.#set(C.CS_HASH_CORTICAL_MAPPINGS, "corticalMappingsHash", value); }
   get classifiersHash() { return this.#bigint(C.CS_HASH_CLASSIFIERS); }
+  /** @param {number | bigint} value */
   set classifiersHash(value) { this.#set(C.CS_HASH_CLASSIFIERS, "classifiersHash", value); }
   get agentDataHash() { return this.#bigint(C.CS_HASH_AGENT_DATA); }
+  /** @param {number | bigint} value */
   set agentDataHash(value) { this.#set(C.CS_HASH_AGENT_DATA, "agentDataHash", value); }
 
   // -- by name ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@
  */
 export * from "../generated/enums.js";
 export * from "./errors.js";
-export { attach, load, open, probe, restore } from "./open.js";
+export { attach, fromImage, load, open, probe, restore } from "./open.js";
 export { Undecodable } from "./payload.js";
 export { watchWorker } from "./realm.js";
 export { canShare } from "./sharing.js";

@@ -85,6 +85,22 @@ export async function load(name, options = {}) {
 }
 
 /**
+ * Make a region from the bytes of another: a region's file from a host, what a board's memory held, or `state.image()`. Who
+ * was attached there counts as dead; with mode "r" nothing is changed.
+ * @param {Uint8Array | ArrayBuffer} bytes
+ * @param {{name?: string, shared?: boolean, mode?: "rw" | "r"}} [options]
+ * @returns {Promise<State>}
+ * @throws {NotRegionError | LayoutVersionError | ByteOrderError | TruncatedError | CorruptError | NotReadyError}
+ */
+export async function fromImage(bytes, { name = "", shared, mode } = {}) {
+  const what = `opening an image ${name && JSON.stringify(name)}`.trimEnd();
+  const content = asBytes(bytes, what);
+  const share = decide(shared, what);
+  const [module] = await Promise.all([loadModule(share), realm.ready]);
+  return new State(Region.fromImage({ module, shared: share, bytes: content, mode, name }), module);
+}
+
+/**
  * Check a snapshot as a whole (CRC, version, shape) without restoring it. O(size).
  * @param {Uint8Array | ArrayBuffer} bytes
  * @param {string} [what] is being done, for errors

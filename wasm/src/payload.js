@@ -21,6 +21,7 @@ export class Undecodable {
  * @returns {any}
  */
 function exact(value, depth) {
+  if (typeof value === "bigint" && value !== BigInt.asIntN(64, value) && value !== BigInt.asUintN(64, value)) throw new OutOfRangeError("a whole number", { expected: "one of -2^63 to 2^64 - 1", found: String(value) }); // prettier-ignore
   if (typeof value === "number") return Number.isSafeInteger(value) && Math.abs(value) > 0x7fffffff ? BigInt(value) : value;
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
   if (depth > DEEPEST) throw new RangeError(`nested deeper than ${DEEPEST} levels, or in itself`);
@@ -51,8 +52,8 @@ export function pack(data, what) {
     return encoder.encode(exact(data, 0));
   } catch (problem) {
     const found = String(/** @type {any} */ (problem)?.message ?? problem);
+    if (problem instanceof OutOfRangeError) throw problem;
     if (problem instanceof RangeError) throw new InvalidError(what, { expected: "data MessagePack can carry", found, advice: "make it flatter" });
-    if (/bigint/i.test(found)) throw new OutOfRangeError(what, { expected: "whole numbers of at most 64 bits", found });
     throw new WrongTypeError(what, {
       expected: "null, booleans, numbers, BigInt, strings, Uint8Array, arrays and plain objects",
       found,

@@ -159,6 +159,24 @@ export class Region {
   }
 
   /**
+   * A copy of a region's bytes, in a memory of its own. Participants of where it comes from count as dead.
+   * @param {{module: WebAssembly.Module, shared: boolean, bytes: Uint8Array, mode?: Mode, name?: string}} options
+   */
+  static fromImage({ module, shared, bytes, mode = "rw", name = "" }) {
+    const core = Region.scratch(module, shared);
+    try {
+      const base = core.memory.grow(Math.max(1, Math.ceil(bytes.length / PAGE))) * PAGE;
+      core.bytes.set(bytes, base);
+      const size = Region.sizeAt(core, base, bytes.length);
+      if (size !== bytes.length) throw new TruncatedError("opening an image", { expected: `the ${size} bytes its header says`, found: `${bytes.length}` }); // prettier-ignore
+      return new Region(core, base, size, mode, name);
+    } catch (problem) {
+      core.close();
+      throw problem;
+    }
+  }
+
+  /**
    * Attach to a region in a shared memory.
    * @param {{module: WebAssembly.Module, memory: WebAssembly.Memory, base: number, mode?: Mode, name?: string}} options
    */
@@ -189,13 +207,12 @@ export class Region {
     if (!MAGIC.split("").every((letter, i) => bytes[i] === letter.charCodeAt(0)))
       throw new NotRegionError("attach", { expected: "a memory made by corestate", found: "another program's" });
     if (new DataView(bytes.buffer).getBigUint64(16, true) !== build) throw new BuildMismatchError("attach");
-    if (!Number.isInteger(base) || base < 0 || base % 64 || base >= length)
-      throw new TruncatedError("attach", { expected: `a base of 0 to ${length - 64}, a multiple of 64`, found: String(base), advice: "pass on what state.handle gave" }); // prettier-ignore
+    if (!Number.isInteger(base) || base <= 0 || base % 64 || base >= length)
+      throw new TruncatedError("attach", { expected: `a base of 64 to ${length - 64}, a multiple of 64`, found: String(base), advice: "pass on what state.handle gave" }); // prettier-ignore
   }
 
-  /** The size of the region at an address, as its header says. @param {Core} core @param {number} base */
-  static sizeAt(core, base) {
-    const length = core.memory.buffer.byteLength - base;
+  /** The size of the region at an address, as its header says. @param {Core} core @param {number} base @param {number} [length] of what is there */
+  static sizeAt(core, base, length = core.memory.buffer.byteLength - base) {
     const info = core.allocate(sizeOf("cs_region_info"));
     const code = core.exports.cs_region_probe(base, BigInt(length), info);
     const { size, version, byte_order: order } = core.read("cs_region_info", info);

@@ -55,14 +55,22 @@ function measure(file, shared) {
   return { pages: Math.ceil(value("__heap_base") / PAGE), stamp: value("cs_wasm_stamp") };
 }
 
-function buildModules() {
+/**
+ * What JavaScript cannot call (it has no C function to pass), what is the port's own, and the sending half of mirrors: a page
+ * shows what a board or a process streams.
+ */
+const NOT_EXPORTED = /^cs_port_|^cs_snapshot_write$|^cs_mirror_(open|step|picture|heard|sent_so_far|lines|collect)$/;
+
+/** @param {string[]} functions of the headers */
+function buildModules(functions) {
   const source = fingerprint(sources());
+  const exports = [...functions.filter((name) => !NOT_EXPORTED.test(name)), "cs_wasm_stamp"];
   /** @type {Record<string, any>} */
   const variants = {};
   for (const [name, { threads, flags }] of Object.entries(VARIANTS)) {
     const build = BigInt.asUintN(64, source ^ (threads ? 1n : 0n));
     const output = path.join(DIST, threads ? "corestate-threads.wasm" : "corestate.wasm");
-    link(compile(name, moduleSources(), [...flags, `-DCS_WASM_BUILD=${build}u`]), output, { threads });
+    link(compile(name, moduleSources(), [...flags, `-DCS_WASM_BUILD=${build}u`]), output, { threads, exports });
     variants[name] = { build, bytes: statSync(output).size, ...measure(output, threads) };
   }
   return variants;
@@ -90,8 +98,8 @@ function types() {
 rmSync(DIST, { recursive: true, force: true });
 mkdirSync(DIST, { recursive: true });
 mkdirSync(GENERATED, { recursive: true });
-const variants = buildModules();
 const description = abi();
+const variants = buildModules(Object.keys(description.functions));
 writeFileSync(path.join(GENERATED, "abi.js"), abiModule({ variants, ...description }));
 writeFileSync(path.join(GENERATED, "enums.js"), enumsModule(description));
 writeFileSync(path.join(GENERATED, "core.d.ts"), coreTypes(description));

@@ -22,7 +22,7 @@ export const VARIANTS = {
 };
 
 const COMMON = [
-  "--target=wasm32", "-std=c11", "-Os", "-fno-strict-aliasing", "-fvisibility=hidden", "-ffreestanding", "-fbuiltin",
+  "--target=wasm32", "-std=c11", "-Oz", "-flto", "-fno-strict-aliasing", "-fvisibility=hidden", "-ffreestanding", "-fbuiltin",
   "-nostdlibinc", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wstrict-prototypes", "-Werror",
   `-isystem${path.join(CSRC, "cmake/freestanding")}`,
   `-I${path.join(CSRC, "include")}`, `-I${path.join(CSRC, "src")}`,
@@ -67,12 +67,14 @@ export function compile(name, sources, flags) {
  * Link objects into a module that imports its memory.
  * @param {string[]} objects
  * @param {string} output
- * @param {{threads: boolean, extra?: string[]}} options
+ * @param {{threads: boolean, exports?: string[], extra?: string[]}} options `exports`: what the module gives, and so what stays in
+ *   it; if not given, everything with default visibility
  */
-export function link(objects, output, { threads, extra = [] }) {
+export function link(objects, output, { threads, exports, extra = [] }) {
   mkdirSync(path.dirname(output), { recursive: true });
   execFileSync(LINKER, [
-    ...objects, "-o", output, "--no-entry", "--gc-sections", "--strip-all", "--import-memory", "--export-dynamic",
+    ...objects, "-o", output, "--no-entry", "--gc-sections", "--strip-all", "--import-memory",
+    ...(exports ? exports.map((name) => `--export=${name}`) : ["--export-dynamic"]),
     "--export=__stack_pointer", "--export=__heap_base", `--max-memory=${LARGEST_MEMORY}`,
     "-z", `stack-size=${INITIAL_STACK}`,
     ...(threads ? ["--shared-memory", "--export=__wasm_init_tls", "--export=__tls_size"] : []),

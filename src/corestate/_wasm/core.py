@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from corestate._wasm.modules import attached_library, javascript, new_library, region_library, to_python
+from corestate.errors import UnsupportedError
 
 __all__ = ["Core", "attach_core", "default_core", "region_core"]
 
@@ -48,7 +49,10 @@ class Core:
         """An export, as a function of plain numbers."""
         found = self._calls.get(name)
         if found is None:
-            found = self._calls[name] = self.library.call(name)
+            found = self.library.call(name)
+            if found is None:
+                raise UnsupportedError.because(f"{name}()", found="the wasm build, which has no such call")
+            self._calls[name] = found
         return found
 
     def grown(self) -> None:

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, serveTests, visit } from "../browser/browser.mjs";
-import { prepareWheels, testFiles } from "./prepare.mjs";
+import { testFiles, wheelNames } from "./prepare.mjs";
 import { judge } from "./python.mjs";
 
 /** @type {import("playwright-core").Browser} */
@@ -13,7 +13,7 @@ let server;
 let names;
 
 before(async () => {
-  names = prepareWheels();
+  names = wheelNames();
   [browser, server] = await Promise.all([launch(), serveTests()]);
 });
 after(async () => {

@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import path from "node:path";
 import { loadPyodide } from "pyodide";
 import { serve } from "../../examples/server.mjs";
-import { prepareWheels, testFiles, WHEELS } from "./prepare.mjs";
+import { testFiles, wheelNames, WHEELS } from "./prepare.mjs";
 import { judge, PYODIDE } from "./python.mjs";
 import { runTests } from "./session.mjs";
 
@@ -16,7 +16,7 @@ let server;
 let pyodide;
 
 before(async () => {
-  names = prepareWheels();
+  names = wheelNames();
   server = await serve({ "/": WHEELS });
   pyodide = await loadPyodide({ indexURL: path.join(PYODIDE, "/") });
 });

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { ROOT, WASM } from "../../tools/compiler.mjs";
 
 const BUILD = path.join(ROOT, "build/wasm");
@@ -42,11 +43,11 @@ function ours() {
   pip(["wheel", "-q", "--no-deps", "--no-build-isolation", "-w", WHEELS, tree], { CORESTATE_PURE: "1" });
 }
 
-/** Build and fetch; returns the wheels' names. */
-export function prepareWheels() {
-  thirdParty();
-  ours();
-  return readdirSync(WHEELS).filter((name) => name.endsWith(".whl"));
+/** The names of the wheels that `npm run wheels` has prepared. */
+export function wheelNames() {
+  const names = existsSync(WHEELS) ? readdirSync(WHEELS).filter((name) => name.endsWith(".whl")) : [];
+  if (!names.some((name) => name.startsWith("corestate-"))) throw new Error(`no wheels in ${WHEELS}: run \`npm run wheels\` first`);
+  return names;
 }
 
 /** @param {string} directory @returns {string[]} */
@@ -67,4 +68,10 @@ export function testFiles() {
     ["conftest.py", readFileSync(path.join(HERE, "conftest.py"), "utf8")],
     ["pytest.ini", "[pytest]\nfilterwarnings = error\nmarkers =\n    slow: takes more than a few seconds\n    timeout: of pytest-timeout\nxfail_strict = true\n"],
   ]);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  thirdParty();
+  ours();
+  console.log(wheelNames().join("\n"));
 }
