@@ -50,7 +50,7 @@ static void start_numbers(receiver *r, uint32_t number)
     r->incomplete = true;
     r->got_count = 0;
     if (r->provided)
-        memset(r->got, 0, (r->base[RUNS] + 31) / 32 * 4);
+        memset(r->got, 0, (size_t)((r->base[RUNS] + 31) / 32) * 4);
 }
 
 /* A number that has been. True when the sender counts anew: a board that was reset and has no other way to say so. */
@@ -184,7 +184,7 @@ static int take_header(receiver *r)
     /* A source that is a mirror itself: what it says of its own line is not of ours. */
     memset((unsigned char *)found + offsetof(struct header, applying), 0,
            sizeof *found - offsetof(struct header, applying));
-    bool same = r->provided && memcmp(r->header, found, sizeof r->header) == 0;
+    bool same = r->provided && memcmp((const void *)r->header, (const void *)found, sizeof r->header) == 0;
     memcpy(r->header, found, sizeof r->header);
     if (same) {
         r->headed = true;
@@ -341,7 +341,7 @@ static uint64_t plan_workspace(const cs_region_info *info, struct workspace *w)
         to_line(sizeof(struct engine) + 2ull * c->agent_details_bytes + c->event_bytes + c->value_bytes + 512);
     w->numbers = to_line(units * 4);
     w->bits = to_line((units + 31) / 32 * 4);
-    w->seats = to_line((c->participants + 31u) / 32 * 4);
+    w->seats = to_line((uint64_t)((c->participants + 31u) / 32) * 4);
     return to_line(info->size) + w->assembly + w->numbers + 2 * w->bits + w->seats;
 }
 

@@ -207,7 +207,7 @@ static bool same_chains(const receiver *r, uint32_t table, const table_view *t)
         return false;
     for (uint32_t index = 0; index < t->count; index++)
         if (bit_of(r->dirty, slots + index) &&
-            memcmp(live_slot(r, t, index), slot_at(t, index), sizeof(struct slot)) != 0)
+            memcmp((const void *)live_slot(r, t, index), (const void *)slot_at(t, index), sizeof(struct slot)) != 0)
             return false;
     return true;
 }

@@ -86,7 +86,7 @@ uint64_t csi_unit_line(const run_shape *s, uint32_t index, uint32_t line, uint32
     }
     uint32_t left = bytes - line * MIRROR_LINE;
     *length = left < MIRROR_LINE ? left : MIRROR_LINE;
-    return offset + line * MIRROR_LINE;
+    return offset + (uint64_t)line * MIRROR_LINE;
 }
 
 void csi_unit_guard(const view *v, uint32_t run, uint32_t index, unit_guard *guard)

@@ -371,9 +371,9 @@ int cs_events_drain(cs_region *region, cs_subscription *s, void *rows, uint32_t 
         if (found == LOOK_NOTHING)
             break;
         s->stalled_ns = 0;
-        if (found == LOOK_AGAIN) {
+        if (found == LOOK_AGAIN)
             continue;
-        } else if (found == LOOK_LOST) {
+        if (found == LOOK_LOST) {
             skip_lost(v, s);
         } else if (found != LOOK_EVENT) {
             s->holes++;

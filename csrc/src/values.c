@@ -11,13 +11,13 @@ static enum value_state state_in(uint64_t stamp) { return (enum value_state)(sta
 
 static struct value_group *group_at(const view *v, uint32_t group)
 {
-    return (struct value_group *)(void *)(v->values +
-                                          (size_t)group * (sizeof(struct value_group) + VALUE_WAYS * v->value_stride));
+    return (struct value_group *)(void *)(v->values + (size_t)group * (sizeof(struct value_group) +
+                                                                       (size_t)VALUE_WAYS * v->value_stride));
 }
 static struct value *value_at(const view *v, uint32_t group, uint32_t way)
 {
     return (struct value *)(void *)((unsigned char *)group_at(v, group) + sizeof(struct value_group) +
-                                    way * v->value_stride);
+                                    (size_t)way * v->value_stride);
 }
 static unsigned char *data_of(struct value *value) { return (unsigned char *)value + sizeof *value; }
 static uint32_t padded(uint32_t length) { return (length + 7u) & ~7u; }

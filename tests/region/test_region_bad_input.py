@@ -440,7 +440,7 @@ path = sys.argv[1] + "/x.state"
 libc.umount2(b"/proc", 2)
 assert not os.path.exists("/proc/self")
 region = create_region(path)
-print(region.participant > 0, sorted(os.listdir(sys.argv[1])))
+print(region.participant > 0, sorted(os.listdir(sys.argv[1])), flush=True)  # before a child has a copy of the buffer
 pid = os.fork()
 if pid == 0:
     print(region.participant > 0, region.detached, flush=True)

@@ -344,10 +344,10 @@ def test_closing_a_subscription_ends_a_wait_in_another_thread(state):
 def test_a_signal_handler_may_take_from_a_subscription_of_its_own(state, child):
     one = child(
         """
-        import corestate, signal, sys
+        import corestate, os, signal, sys
         state = corestate.attach(sys.argv[1])
         mine, theirs = state.events.subscribe("k"), state.events.subscribe("k")
-        signal.signal(signal.SIGUSR1, lambda *_: print("handler", theirs.get(0).data, flush=True))
+        signal.signal(signal.SIGUSR1, lambda *_: os.write(1, f"handler {theirs.get(0).data}\\n".encode()))
         print("waiting", flush=True)
         for event in mine:
             print("main", event.data, flush=True)
