@@ -32,7 +32,7 @@ function bury(number) {
   }
 }
 
-/** node's worker_threads, or null elsewhere. @returns {typeof import("node:worker_threads") | null} */
+/** node's worker_threads, or null elsewhere. @returns {{threadId: number} | null} */
 function workerThreads() {
   const here = /** @type {any} */ (globalThis).process;
   if (!here?.versions?.node) return null;
@@ -101,7 +101,7 @@ class Realm {
 
   #watchThreads() {
     // Workers made before this module was loaded are told of with watchWorker().
-    process.on("worker", (/** @type {import("node:worker_threads").Worker} */ worker) => watchWorker(worker));
+    process.on("worker", (worker) => watchWorker(worker));
   }
 
   /** Bury whoever shares this memory and dies; called with a seat in it. @param {Watched} memory */
@@ -156,7 +156,7 @@ export const realm = new Realm();
 /**
  * In node: hear of the end of a worker. Workers that this thread starts after corestate was loaded are watched anyway; this
  * is for those it started before. In a browser there is nothing to do, and this does nothing.
- * @param {import("node:worker_threads").Worker} worker that still runs
+ * @param {{threadId: number, once(event: "exit", hear: () => void): unknown}} worker of node's worker_threads, that still runs
  */
 export function watchWorker(worker) {
   const number = worker.threadId + 1;

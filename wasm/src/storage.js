@@ -15,10 +15,10 @@ const STORE = "snapshots";
 async function explain(problem, what) {
   const found = `${problem?.name ?? "an error"}: ${problem?.message ?? problem}`;
   if (problem?.name === "QuotaExceededError") {
-    const { usage, quota } = (await globalThis.navigator?.storage?.estimate?.()) ?? {};
+    const { usage = 0 } = (await globalThis.navigator?.storage?.estimate?.()) ?? {};
     return new StorageError(what, {
       expected: "room for the snapshot",
-      found: `none: this origin uses ${usage} of its ${quota} bytes`,
+      found: `none: the disk is full, or this site has what it may have (it uses ${usage} bytes)`,
       advice: "remove saves with forget(), or ask for persistent storage; what was saved before is still there",
       cause: problem,
     });

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { build as bundle } from "esbuild";
 import { abi } from "./abi.mjs";
@@ -71,6 +71,7 @@ function buildModules(functions) {
     const build = BigInt.asUintN(64, source ^ (threads ? 1n : 0n));
     const output = path.join(DIST, threads ? "corestate-threads.wasm" : "corestate.wasm");
     link(compile(name, moduleSources(), [...flags, `-DCS_WASM_BUILD=${build}u`]), output, { threads, exports });
+    chmodSync(output, 0o644); // the linker takes it for a program
     variants[name] = { build, bytes: statSync(output).size, ...measure(output, threads) };
   }
   return variants;
@@ -93,6 +94,7 @@ async function bundles() {
 function types() {
   const tsc = path.join(WASM, "node_modules/typescript/bin/tsc");
   execFileSync(process.execPath, [tsc, "-p", path.join(WASM, "tsconfig.types.json")], { stdio: "inherit" });
+  copyFileSync(path.join(GENERATED, "core.d.ts"), path.join(DIST, "types/generated/core.d.ts")); // tsc leaves declarations where they are
 }
 
 rmSync(DIST, { recursive: true, force: true });
