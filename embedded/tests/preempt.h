@@ -22,6 +22,7 @@ typedef struct actor {
     uint64_t added;     /* to the common counter */
     uint64_t published; /* events of its own, that were said to be */
     uint64_t spent;
+    uint64_t counted;
     cs_handle agent; /* registered by it, 0 when none */
     cs_subscription subscription;
     uint64_t seen[2]; /* number of the last event of each actor */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static cs_handle cell, total, gauge, area, lock, standing;
+static cs_handle cell, total, gauge, sum, area, lock, standing;
 static uint32_t kind;
 
 /* A number whose halves say whether it was torn. */
@@ -22,10 +22,12 @@ void begin(actor *one, actor *two)
     EXPECT(cs_counter_open(&region, "cell", CS_NUL, &cell) == CS_OK);
     EXPECT(cs_counter_open(&region, "total", CS_NUL, &total) == CS_OK);
     EXPECT(cs_gauge_open(&region, "gauge", CS_NUL, &gauge) == CS_OK);
+    EXPECT(cs_gauge_open(&region, "sum", CS_NUL, &sum) == CS_OK);
     EXPECT(cs_area_open(&region, "v1", CS_NUL, &area) == CS_OK);
     EXPECT(cs_lock_open(&region, "door", CS_NUL, &lock) == CS_OK);
     EXPECT(cs_kind_open(&region, "tick", CS_NUL, &kind) == CS_OK);
     EXPECT(cs_agent_register(&region, "standing", CS_NUL, CS_AGENT_BOTH, 0, &standing) == CS_OK);
+    EXPECT(cs_agent_set_status(&region, standing, CS_AGENT_RUNNING, 0) == CS_OK);
     EXPECT(cs_subscribe(&region, &one->subscription, CS_FOREVER) == CS_OK);
     EXPECT(cs_subscribe(&region, &two->subscription, CS_FOREVER) == CS_OK);
     one->subscription.next = two->subscription.next = 1;
@@ -73,10 +75,31 @@ static void take_the_lock(actor *a)
     EXPECT(cs_lock_release(&region, CS_SECTION_LOCKS, lock) == CS_OK);
 }
 
+/* A counter of its own that comes and goes, in a table that the other one looks through and changes too. */
+static void open_or_remove(actor *a)
+{
+    cs_handle handle = 0;
+    if (cs_counter_find(&region, a->name, CS_NUL, &handle) == CS_OK)
+        (void)done(a, cs_counter_remove(&region, handle));
+    else
+        (void)done(a, cs_counter_open(&region, a->name, CS_NUL, &handle));
+}
+
+static void count_with_others(actor *a)
+{
+    EXPECT(cs_area_add(&region, area, CS_AREA_INCOMING_SYNAPSE_COUNT, 1, 0) == CS_OK);
+    EXPECT(cs_gauge_add(&region, sum, 1, 0) == CS_OK);
+    a->counted++;
+    uint64_t seen = 0;
+    EXPECT(cs_counter_get(&region, total, &seen) == CS_OK);
+    if (cs_counter_compare_exchange(&region, total, &seen, seen + 0x100000001) == CS_OK)
+        a->added += 0x100000001;
+}
+
 void write_something(actor *a)
 {
     uint32_t n = ++a->writes;
-    switch (random_below(&a->seed, 10)) {
+    switch (random_below(&a->seed, 14)) {
     case 0:
         EXPECT(cs_engine_set(&region, CS_NEURON_COUNT, halves(n)) == CS_OK);
         break;
@@ -102,6 +125,18 @@ void write_something(actor *a)
         break;
     case 8:
         take_the_lock(a);
+        break;
+    case 9:
+        EXPECT(cs_agent_heartbeat(&region, standing) == CS_OK);
+        break;
+    case 10:
+        (void)done(a, cs_agent_set_status(&region, standing, n & 1u ? CS_AGENT_RUNNING : CS_AGENT_PAUSED, 0));
+        break;
+    case 11:
+        open_or_remove(a);
+        break;
+    case 12:
+        count_with_others(a);
         break;
     default:
         (void)done(a, cs_engine_set_state(&region, CS_STATE_BURST, n % 8));
@@ -168,6 +203,19 @@ static void read_agents(void)
     EXPECT(result == CS_OK || result == CS_E_NOT_FOUND || result == CS_E_BUSY);
 }
 
+static void read_names(void)
+{
+    char name[64];
+    uint32_t cursor = 0, length, count = 0;
+    cs_handle handle;
+    while (cs_names_next(&region, CS_SECTION_COUNTERS, &cursor, &handle, name, &length) == CS_OK) {
+        count++;
+        EXPECT(length >= 4 && length <= 9); /* "cell" to "interrupt" */
+    }
+    EXPECT(count >= 2 && count <= 4);
+    EXPECT(cs_names_count(&region, CS_SECTION_COUNTERS, &count) == CS_OK && count <= 4);
+}
+
 static void read_engine(void)
 {
     cs_engine_snapshot snapshot;
@@ -180,7 +228,7 @@ void read_something(actor *a)
 {
     uint64_t value = 0;
     double number = 0;
-    switch (a->step++ % 8) {
+    switch (a->step++ % 9) {
     case 0:
         EXPECT(whole(cs_engine_get(&region, CS_NEURON_COUNT)));
         break;
@@ -202,6 +250,9 @@ void read_something(actor *a)
         break;
     case 6:
         read_agents();
+        break;
+    case 7:
+        read_names();
         break;
     default:
         read_engine();
@@ -227,6 +278,10 @@ void balance(actor *one, actor *two) /* the main loop, the interrupt */
     uint64_t value = 0;
     EXPECT(cs_counter_get(&region, total, &value) == CS_OK && value == one->added + two->added);
     EXPECT(cs_area_get(&region, area, CS_AREA_NEURON_COUNT, &value) == CS_OK && value == one->spent + two->spent);
+    EXPECT(cs_area_get(&region, area, CS_AREA_INCOMING_SYNAPSE_COUNT, &value) == CS_OK);
+    EXPECT(value == one->counted + two->counted);
+    double summed = 0;
+    EXPECT(cs_gauge_get(&region, sum, &summed) == CS_OK && summed == (double)value);
     uint64_t newest = cs_event_newest(&region);
     actor *both[2] = {one, two};
     for (int i = 0; i < 2; i++) {
