@@ -35,6 +35,12 @@ WASM_IMPORT(sleep) void host_sleep(double ms);
 WASM_IMPORT(woken) void host_woken(const void *word);
 #endif
 
+/*
+ * Addresses from here to 1023 are the embedder's own: nothing of the module lies there. It can leave a mark by which
+ * a memory is known before anything runs on it: instances of different builds would disagree about where things are.
+ */
+#define CS_WASM_MARK 512
+
 /* -- what the module exports for it --------------------------------------------------------- */
 
 struct seat;

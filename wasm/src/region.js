@@ -13,7 +13,7 @@ import { camel } from "./names.js";
 
 const PAGE = 65536;
 const MOST_PAGES = 65536;
-const MAGIC = "corestate-wasm";
+const MAGIC = 0x6d736177_65726f63n; // "corewasm"
 const CONFIG_FIELDS = structs.cs_config.fields.map(({ name }) => ({ name, key: camel(name) }));
 
 /** Gives back what the garbage collector finds unclosed. */
@@ -27,11 +27,15 @@ function end(core, view) {
   core.close();
 }
 
-/** Memory that can become as large as this machine allows. @param {number} pages @param {boolean} shared */
+/** Memory that can become as large as this machine allows, with a mark by which `attach` knows it. @param {number} pages @param {boolean} shared */
 function newMemory(pages, shared) {
   for (let maximum = MOST_PAGES; ; maximum /= 4) {
     try {
-      return new WebAssembly.Memory({ initial: pages, maximum, shared });
+      const memory = new WebAssembly.Memory({ initial: pages, maximum, shared });
+      const mark = new DataView(memory.buffer, constants.CS_WASM_MARK, 16);
+      mark.setBigUint64(0, MAGIC, true);
+      mark.setBigUint64(8, BUILDS[shared ? "threads" : "single"].build, true);
+      return memory;
     } catch (problem) {
       if (maximum / 4 >= pages * 4) continue; // a small machine has no room to reserve so much
       throw new TooBigError("memory for a region", { expected: `${pages * PAGE} bytes of memory`, found: String(problem), advice: "close what is no longer needed" }); // prettier-ignore
@@ -199,14 +203,14 @@ export class Region {
       throw new WrongTypeError("attach", { expected: "a WebAssembly.Memory", found: String(memory), advice: "pass on what state.handle gave" }); // prettier-ignore
     const buffer = /** @type {ArrayBuffer | SharedArrayBuffer} */ (memory.buffer);
     if (typeof SharedArrayBuffer === "undefined" || !(buffer instanceof SharedArrayBuffer)) throw Core.notShared("attach");
-    const { pages, stamp, build } = BUILDS.threads;
+    const { pages, build } = BUILDS.threads;
     const length = buffer.byteLength;
     if (length < pages * PAGE)
       throw new TruncatedError("attach", { expected: `at least ${pages * PAGE} bytes of memory`, found: `${length}`, advice: "pass on what state.handle gave" }); // prettier-ignore
-    const bytes = new Uint8Array(buffer).slice(stamp, stamp + 24);
-    if (!MAGIC.split("").every((letter, i) => bytes[i] === letter.charCodeAt(0)))
+    const mark = new DataView(new Uint8Array(buffer).slice(constants.CS_WASM_MARK, constants.CS_WASM_MARK + 16).buffer);
+    if (mark.getBigUint64(0, true) !== MAGIC)
       throw new NotRegionError("attach", { expected: "a memory made by corestate", found: "another program's" });
-    if (new DataView(bytes.buffer).getBigUint64(16, true) !== build) throw new BuildMismatchError("attach");
+    if (mark.getBigUint64(8, true) !== build) throw new BuildMismatchError("attach");
     if (!Number.isInteger(base) || base <= 0 || base % 64 || base >= length)
       throw new TruncatedError("attach", { expected: `a base of 64 to ${length - 64}, a multiple of 64`, found: String(base), advice: "pass on what state.handle gave" }); // prettier-ignore
   }

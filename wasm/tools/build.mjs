@@ -39,7 +39,7 @@ function sources() {
   ];
 }
 
-/** What only an instance can tell: where its static data ends, where the stamp is. @param {string} file @param {boolean} shared */
+/** What only an instance can tell: where its static data ends. @param {string} file @param {boolean} shared */
 function measure(file, shared) {
   const module = new WebAssembly.Module(readFileSync(file));
   const memory = new WebAssembly.Memory({ initial: 16, maximum: PAGE, shared });
@@ -52,7 +52,7 @@ function measure(file, shared) {
   const value = (/** @type {string} */ name) => /** @type {WebAssembly.Global} */ (exports[name]).value;
   if (shared && value("__tls_size") > LOCALS_BYTES)
     throw new Error(`thread-local words take ${value("__tls_size")} bytes; csrc/port/wasm.c has room for ${LOCALS_BYTES}`);
-  return { pages: Math.ceil(value("__heap_base") / PAGE), stamp: value("cs_wasm_stamp") };
+  return { pages: Math.ceil(value("__heap_base") / PAGE) };
 }
 
 /**
@@ -64,13 +64,13 @@ const NOT_EXPORTED = /^cs_port_|^cs_snapshot_write$|^cs_mirror_(open|step|pictur
 /** @param {string[]} functions of the headers */
 function buildModules(functions) {
   const source = fingerprint(sources());
-  const exports = [...functions.filter((name) => !NOT_EXPORTED.test(name)), "cs_wasm_stamp"];
+  const exports = functions.filter((name) => !NOT_EXPORTED.test(name));
   /** @type {Record<string, any>} */
   const variants = {};
   for (const [name, { threads, flags }] of Object.entries(VARIANTS)) {
     const build = BigInt.asUintN(64, source ^ (threads ? 1n : 0n));
     const output = path.join(DIST, threads ? "corestate-threads.wasm" : "corestate.wasm");
-    link(compile(name, moduleSources(), [...flags, `-DCS_WASM_BUILD=${build}u`]), output, { threads, exports });
+    link(compile(name, moduleSources(), flags), output, { threads, exports });
     chmodSync(output, 0o644); // the linker takes it for a program
     variants[name] = { build, bytes: statSync(output).size, ...measure(output, threads) };
   }

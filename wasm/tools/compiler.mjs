@@ -76,7 +76,7 @@ export function link(objects, output, { threads, exports, extra = [] }) {
     ...objects, "-o", output, "--no-entry", "--gc-sections", "--strip-all", "--import-memory",
     ...(exports ? exports.map((name) => `--export=${name}`) : ["--export-dynamic"]),
     "--export=__stack_pointer", "--export=__heap_base", `--max-memory=${LARGEST_MEMORY}`,
-    "-z", `stack-size=${INITIAL_STACK}`,
+    "-z", `stack-size=${INITIAL_STACK}`, "--global-base=1024",
     ...(threads ? ["--shared-memory", "--export=__wasm_init_tls", "--export=__tls_size"] : []),
     ...extra,
   ], { stdio: ["ignore", "inherit", "inherit"] }); // prettier-ignore

@@ -44,9 +44,9 @@ test("a base that is none", async () => {
 });
 
 test("memory of another build", async () => {
-  const { variants } = await import("../../generated/abi.js");
+  const { constants } = await import("../../generated/abi.js");
   const bytes = new Uint8Array(state.handle.memory.buffer);
-  const at = variants.threads.stamp + 16;
+  const at = constants.CS_WASM_MARK + 8;
   bytes[at] ^= 1;
   await refused(attach(state.handle), "BuildMismatchError", /serve the same version of the package to the page and to its workers/);
   bytes[at] ^= 1;

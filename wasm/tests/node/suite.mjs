@@ -11,7 +11,7 @@ export function suiteModule(variant) {
   const cases = readdirSync(TESTS).filter((name) => /^(case_.*|suite)\.c$/.test(name));
   const sources = [...moduleSources(), ...cases.map((name) => path.join(TESTS, name)), path.join(WASM, "tests/c/conformance.c")];
   const output = path.join(OBJECTS, `conformance-${variant}.wasm`);
-  link(compile(`conformance-${variant}`, sources, [...flags, "-DCS_WASM_BUILD=0u", `-I${TESTS}`]), output, { threads });
+  link(compile(`conformance-${variant}`, sources, [...flags, `-I${TESTS}`]), output, { threads });
   return new WebAssembly.Module(readFileSync(output));
 }
 
