@@ -31,7 +31,7 @@ from corestate._binding import check, error, ffi, lib
 from corestate._making import CLOEXEC, SUFFIX
 from corestate._storage import map_bytes, reserve, translate
 from corestate.address import Address, parse, path_of
-from corestate.errors import AddressError, CorestateError, RegionExistsError, WaitTimeoutError
+from corestate.errors import AddressError, CorestateError, RegionExistsError, TooBigError, WaitTimeoutError
 from corestate.links import Link, open_link
 
 if TYPE_CHECKING:
@@ -206,6 +206,7 @@ class Mirror(Worker):
         *,
         silence: float = 2.0,
         shift_times: bool = True,
+        largest: int = 1 << 30,
     ) -> None:
         """Open the line and begin to listen.
 
@@ -215,6 +216,8 @@ class Mirror(Worker):
             silence: seconds after which a silent source counts as gone.
             shift_times: show the times of a source whose clock is over a minute off by this machine's clock, so that
                 ages make sense. Off: its times as they are, and all bytes the same.
+            largest: bytes of a source's region above which there is no mirror of it: whoever is at the other end of the
+                line says how large it is. Then the mirror ends with TooBigError.
 
         Raises:
             AddressError, RegionExistsError: something that is no mirror, or another mirror at work, has the address.
@@ -224,6 +227,7 @@ class Mirror(Worker):
         self.address = parse(address)
         self._check_address()
         self._silence = silence
+        self._largest = largest
         self._flags = lib.CS_MIRROR_SHIFT_TIMES if shift_times else 0
         self._receiver = ffi.new("cs_mirror_receiver *")
         self._frame = ffi.new("unsigned char[]", _RECEIVE)
@@ -330,6 +334,13 @@ class Mirror(Worker):
         """Make a region for a source that is new."""
         info, workspace = ffi.new("cs_region_info *"), ffi.new("uint64_t *")
         check(lib.cs_mirror_wanted(self._receiver, info, workspace), "mirror")
+        if info.size > self._largest:
+            raise TooBigError.because(
+                f"mirror at {self.address}",
+                expected=f"a region of {self._largest} bytes at most",
+                found=f"one of {info.size}",
+                advice="pass largest= if that is right",
+            )
         if self._place is not None:
             self._place.close()
         self._shown = False

@@ -16,7 +16,7 @@ import pytest
 
 import corestate
 from corestate import AgentType, BurstEngineState, RegionConfig
-from corestate.errors import AddressError, RegionExistsError, UnsupportedError, WaitTimeoutError
+from corestate.errors import AddressError, RegionExistsError, TooBigError, UnsupportedError, WaitTimeoutError
 from corestate.links import is_link, open_link
 from corestate.mirror import Mirror, Sender
 
@@ -344,6 +344,16 @@ def test_what_is_no_mirror_is_left_alone(source, tmp_path):
     assert (tmp_path / "text").read_text() == "hello"
     with pytest.raises(AddressError):
         Mirror(f"udp:{free_port()}", "heap:")
+
+
+def test_p5_a_source_too_large_is_refused(source, tmp_path):
+    port = free_port()
+    mirror = Mirror(f"udp:{port}", tmp_path / "copy.state", largest=4096)
+    with Sender(source.address, f"udp:127.0.0.1:{port}"):
+        assert mirror.wait(20)
+    with pytest.raises(TooBigError, match="4096"):
+        mirror.close()
+    assert not (tmp_path / "copy.state").exists()
 
 
 def test_no_source_no_region(tmp_path):
