@@ -1,6 +1,6 @@
 /* mirror.h: a region and its mirror over a line that loses, repeats, reorders, corrupts and cuts. */
 #include "cases.h"
-#include "mirror_wire.h"
+#include "layout.h"
 
 #define PACKETS 8u
 #define PACKET_BYTES 1600u
@@ -12,7 +12,7 @@ static struct line {
     uint32_t waiting, filled;
     uint64_t seed;
     uint32_t faults; /* percent of frames something happens to */
-    uint32_t lost, repeated, reordered, corrupted, cut, hostile;
+    uint32_t lost, repeated, reordered, corrupted, cut;
     unsigned char writing[PACKET_BYTES];
 } line;
 
@@ -47,8 +47,6 @@ static void deliver(const void *bytes, uint32_t length)
         uint64_t workspace = 0;
         CHECK_RESULT(result, CS_E_NOT_READY);
         CHECK_RESULT(cs_mirror_wanted(&receiver, &info, &workspace), CS_OK);
-        if (line.hostile && (info.size != region_bytes || workspace > SUITE_BLOCK_BYTES))
-            continue; /* it asks for what nobody has */
         CHECK_EQUAL(info.size, region_bytes);
         CHECK(workspace <= SUITE_BLOCK_BYTES);
         suite_fill(suite_block[1], 0, region_bytes);
@@ -74,37 +72,9 @@ static void keep(uint32_t length)
     line.lengths[line.waiting++] = length;
 }
 
-static int gather(void *context, const void *bytes, uint32_t length)
-{
-    (void)context;
-    copy_bytes(line.writing + line.filled, bytes, length);
-    line.filled += length;
-    return 0;
-}
-
-/* The frame with some of its bytes changed, under a checksum that is right again: what a hostile sender may send. */
-static void falsify(void)
-{
-    unsigned char frame[PACKET_BYTES];
-    uint32_t length = line.filled - 1, ignored;
-    copy_bytes(frame, line.writing, length);
-    length = csi_cobs_decode(frame, length);
-    if (length < 24)
-        return;
-    for (uint64_t n = suite_random(&line.seed) % 4 + 1; n; n--) {
-        uint64_t dice = suite_random(&line.seed);
-        uint32_t at = (uint32_t)dice % (dice >> 63 ? 20 : length - 4); /* half of them in the head */
-        frame[at] = (unsigned char)(dice >> 32);
-    }
-    line.filled = 0;
-    (void)csi_cobs_write(frame, length, gather, 0, &ignored);
-}
-
 /* A whole frame with its zero: what becomes of it. */
 static void transmit(void)
 {
-    if (line.hostile && suite_random(&line.seed) % 100 < line.hostile)
-        falsify();
     uint32_t length = line.filled;
     line.filled = 0;
     keep(length);
@@ -534,45 +504,6 @@ void case_mirror_p5_garbage(void)
     cs_mirror_picture(&sender);
     CHECK(mirrored());
     check_same_bytes();
-    close_line();
-}
-
-void case_mirror_p5_hostile(void)
-{
-    static const cs_mirror_options options = {0};
-    cs_subscription subscription;
-    suite_event taken;
-    cs_health health;
-    cs_engine_snapshot engine;
-    cs_agent_info info;
-    unsigned char bytes[96];
-    char name[64];
-    uint32_t length;
-    cs_handle handle;
-    NEED(open_line(&options, 0, 21));
-    start_work(23);
-    CHECK(mirrored());
-    line.hostile = 20;
-    for (uint32_t round = 0; round < ROUNDS(3000); round++) {
-        do_something();
-        if (round % 8 == 0)
-            cs_mirror_picture(&sender);
-        CHECK(cs_mirror_step(&sender) >= 0);
-        (void)cs_mirror_apply(&receiver);
-        /* Whatever the mirror is made to say, its readers come to an end within it. */
-        if (cs_region_attach(&mirror, suite_block[1], region_bytes, CS_READ_ONLY, -1) != CS_OK)
-            continue;
-        (void)cs_engine_read(&mirror, &engine);
-        (void)cs_health_read(&mirror, 1000, &health);
-        uint32_t cursor = 0;
-        while (cs_names_next(&mirror, CS_SECTION_AGENTS, &cursor, &handle, name, &length) == CS_OK)
-            (void)cs_agent_get(&mirror, handle, &info, bytes, sizeof bytes);
-        (void)cs_agent_find(&mirror, "agent3", CS_NUL, &handle);
-        (void)cs_subscribe(&mirror, &subscription, 0);
-        for (uint32_t i = 0; i < 40 && suite_take(&mirror, &subscription, &taken); i++) {}
-        cs_region_detach(&mirror);
-    }
-    attached = 0;
     close_line();
 }
 
