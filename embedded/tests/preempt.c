@@ -74,6 +74,8 @@ void SysTick_Handler(void)
         write_something(&in_interrupt);
     if (interrupt_does & WORK_READ)
         read_something(&in_interrupt);
+    if (interrupt_does & WORK_WAIT)
+        never_wait();
     strike_again();
 }
 
@@ -87,6 +89,8 @@ static void turn(const char *name, uint32_t main_does, uint32_t others_do, uint3
             write_something(&in_main);
         if (main_does & WORK_READ)
             read_something(&in_main);
+        if (main_does & WORK_WAIT)
+            wait_for_something(&in_main);
         inside = 0;
     }
     interrupt_does = 0;
@@ -123,6 +127,7 @@ int main(void)
     turn("interrupt writes, main reads", WORK_READ, WORK_WRITE, thousands * 1000);
     turn("main writes, interrupt reads", WORK_WRITE, WORK_READ, thousands * 1000);
     turn("both write and read", WORK_WRITE | WORK_READ, WORK_WRITE | WORK_READ, thousands * 1000);
+    turn("main waits, interrupt writes and may not wait", WORK_WAIT, WORK_WRITE | WORK_WAIT, thousands * 20);
     SYSTICK_CONTROL = 0;
     balance(&in_main, &in_interrupt);
 

@@ -10,7 +10,7 @@ uint32_t random_below(uint32_t *seed, uint32_t n);
 
 extern cs_region region;
 
-enum work { WORK_WRITE = 1, WORK_READ = 2 };
+enum work { WORK_WRITE = 1, WORK_READ = 2, WORK_WAIT = 4 };
 
 /* One of the two. Nobody else touches it. */
 typedef struct actor {
@@ -34,6 +34,9 @@ void begin(actor *one, actor *two);
 /* The next of what there is to do. */
 void write_something(actor *a);
 void read_something(actor *a);
+/* The main loop sleeps until the interrupt has done something; the interrupt is refused what waits. */
+void wait_for_something(actor *a);
+void never_wait(void);
 /* When nobody interrupts any more. */
 void balance(actor *one, actor *two);
 

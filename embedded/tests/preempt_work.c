@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static cs_handle cell, total, gauge, sum, area, lock, standing;
+static cs_handle cell, total, gauge, still_gauge, sum, area, lock, standing;
 static uint32_t kind;
 
 /* A number whose halves say whether it was torn. */
@@ -22,6 +22,7 @@ void begin(actor *one, actor *two)
     EXPECT(cs_counter_open(&region, "cell", CS_NUL, &cell) == CS_OK);
     EXPECT(cs_counter_open(&region, "total", CS_NUL, &total) == CS_OK);
     EXPECT(cs_gauge_open(&region, "gauge", CS_NUL, &gauge) == CS_OK);
+    EXPECT(cs_gauge_open(&region, "still", CS_NUL, &still_gauge) == CS_OK);
     EXPECT(cs_gauge_open(&region, "sum", CS_NUL, &sum) == CS_OK);
     EXPECT(cs_area_open(&region, "v1", CS_NUL, &area) == CS_OK);
     EXPECT(cs_lock_open(&region, "door", CS_NUL, &lock) == CS_OK);
@@ -259,8 +260,6 @@ void read_something(actor *a)
     }
 }
 
-/* -- the books ------------------------------------------------------------------------------ */
-
 static void read_everything(actor *a)
 {
     for (uint64_t before = a->received - 1; before != a->received;) {
@@ -268,6 +267,36 @@ static void read_everything(actor *a)
         drain(a);
     }
 }
+
+/* -- waiting --------------------------------------------------------------------------------- */
+
+void wait_for_something(actor *a)
+{
+    uint64_t seen = 0, value = 0;
+    double number = 0;
+    EXPECT(cs_counter_get(&region, total, &seen) == CS_OK);
+    EXPECT(cs_counter_wait(&region, total, seen, CS_FOREVER, &value) == CS_OK && value != seen);
+    read_everything(a);
+    EXPECT(cs_events_wait(&region, &a->subscription, CS_FOREVER) == CS_OK);
+    /* Nobody changes this one, so the time ends the wait. */
+    EXPECT(cs_gauge_wait(&region, still_gauge, 0, 20000, &number) == CS_E_TIMEOUT);
+}
+
+void never_wait(void)
+{
+    uint64_t value = 0;
+    cs_subscription subscription;
+    EXPECT(cs_counter_get(&region, cell, &value) == CS_OK);
+    EXPECT(cs_counter_wait(&region, cell, value, CS_FOREVER, &value) == CS_E_BUSY);
+    EXPECT(cs_subscribe(&region, &subscription, CS_FOREVER) == CS_OK);
+    EXPECT(cs_events_wait(&region, &subscription, CS_FOREVER) == CS_E_BUSY);
+    int result = cs_lock_acquire(&region, CS_SECTION_LOCKS, lock, CS_FOREVER);
+    EXPECT(result == CS_OK || result == CS_E_BUSY);
+    if (result == CS_OK)
+        EXPECT(cs_lock_release(&region, CS_SECTION_LOCKS, lock) == CS_OK);
+}
+
+/* -- the books ------------------------------------------------------------------------------ */
 
 void balance(actor *one, actor *two) /* the main loop, the interrupt */
 {
