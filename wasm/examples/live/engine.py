@@ -1,8 +1,9 @@
 """A burst engine in plain Python, on a region the page has opened: `handle` is what the page posted.
 
-The same shape as the engine of `corestate demo`, which has NumPy: take in the senses, step the neurons, publish the burst,
-put the figures into the region. Between two bursts it is asleep in its subscription, and whatever comes wakes it.
+The same shape as the engine of `corestate demo`, which has NumPy: take in the senses, step the neurons, publish the
+burst, put the figures into the region. Between two bursts it is asleep in its subscription; whatever comes wakes it.
 """
+# ruff: noqa: INP001, S311 - a script that a worker runs, and chance that nobody needs to guess
 
 import random
 import time
@@ -20,7 +21,7 @@ NOISE, GAIN, WEIGHT, BALANCE = 0.2, 0.16, 0.11, 4.0
 class Network:
     """Leaky integrate-and-fire neurons with fixed random synapses; a fifth of them inhibit."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         wiring = random.Random(0)
         self.potential, self.resting, self.arriving = [0.0] * NEURONS, [0] * NEURONS, [0.0] * NEURONS
         self.synapses = []
@@ -29,7 +30,7 @@ class Network:
             targets = [wiring.randrange(NEURONS) for _ in range(FAN_OUT)]
             self.synapses.append([(target, sign * wiring.uniform(0.5, 1.5) * WEIGHT) for target in targets])
 
-    def step(self, current):
+    def step(self, current: list[float]) -> list[int]:
         """One step; the neurons that fired."""
         potential, resting, arriving, chance = self.potential, self.resting, self.arriving, random.random
         fired = []
@@ -53,7 +54,7 @@ class Network:
 class Engine:
     """The network, the region, and what the page has asked for."""
 
-    def __init__(self, state):
+    def __init__(self, state: corestate.StateManager) -> None:
         self.state, self.network = state, Network()
         self.current = [0.0] * NEURONS
         self.running, self.period = True, 0.05
@@ -62,7 +63,8 @@ class Engine:
         self.activity = {name: state.gauges[f"activity.{name}"] for name in AREAS}
         self.spikes = state.counters["spikes"]
 
-    def describe(self):
+    def describe(self) -> None:
+        """Put the network's figures into the region."""
         engine, state = self.state.engine, self.state
         engine.connectome_state = ConnectomeState.INITIALIZING
         engine.neuron_count, engine.synapse_count = NEURONS, NEURONS * FAN_OUT
@@ -72,7 +74,8 @@ class Engine:
             state.areas[name].outgoing_synapse_count = len(neurons) * FAN_OUT
         engine.connectome_state = ConnectomeState.READY
 
-    def hear(self, event):
+    def hear(self, event: corestate.Event) -> None:
+        """Take in what was sensed, or do what the page asks for."""
         if event.kind == "sense":
             for name, level in event.data.items():
                 for neuron in self.areas[name]:
@@ -88,7 +91,8 @@ class Engine:
             for neuron in self.areas["association"]:
                 self.network.potential[neuron] += 0.8
 
-    def burst(self, interval):
+    def burst(self, interval: float) -> None:
+        """One burst; `interval` is the seconds since the last one."""
         started = time.perf_counter()
         engine, fired = self.state.engine, self.network.step(self.current)
         bits = bytearray(NEURONS // 8)
@@ -103,7 +107,8 @@ class Engine:
         engine.regular_neuron_util = 100 * len(fired) / NEURONS
         engine.fatigue_index = min(100.0, 100 * (time.perf_counter() - started) / interval)
 
-    def run(self):
+    def run(self) -> None:
+        """Until the worker is terminated."""
         state = self.state
         state.agents.reap()  # an engine before this one may have been terminated
         me = state.agents.register("burst_engine", AgentType.INFRASTRUCTURE, capabilities={"neurons": NEURONS})
@@ -124,7 +129,7 @@ class Engine:
                 state.agents.heartbeat(me)
 
 
-state = corestate.attach(handle)
+state = corestate.attach(handle)  # noqa: F821 - the worker has put it there
 engine = Engine(state)
 engine.describe()
 engine.run()

@@ -1,8 +1,10 @@
 """The host's side of the comparison: makes regions and snapshots, and says what is in one, as JSON.
 
-same.py make DIRECTORY: a region in DIRECTORY/host.state with something of everything, its snapshot host.snap, and host.json.
-same.py describe FILE: what the region in FILE holds. same.py restore SNAPSHOT FILE: the same of a snapshot restored there.
+same.py make DIRECTORY: a region in DIRECTORY/host.state with something of everything, and its snapshot host.snap.
+same.py describe FILE: what the region in FILE holds.
+same.py restore SNAPSHOT FILE: the same of a snapshot restored there.
 """
+# ruff: noqa: INP001 - a script that a test runs
 
 from __future__ import annotations
 
