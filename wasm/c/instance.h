@@ -14,14 +14,15 @@ CS_API void cs_wasm_free(void *bytes);
 
 /* An engine cell of a whole number as f64, which JavaScript gets without making a BigInt: exact up to 2^53. One load. */
 CS_API double cs_wasm_engine_number(const cs_region *region, uint32_t field);
-/* A counter as f64, exact up to 2^53; -1 when the handle is stale. */
-CS_API double cs_wasm_counter_number(const cs_region *region, cs_handle handle);
+/* A counter as f64, exact up to 2^53; -1 when the handle is stale. Handles come in halves: 64 bits would be a BigInt. */
+CS_API double cs_wasm_counter_number(const cs_region *region, uint32_t slot, uint32_t generation);
 /* A gauge; NaN, which no gauge holds, when the handle is stale. */
-CS_API double cs_wasm_gauge_number(const cs_region *region, cs_handle handle);
+CS_API double cs_wasm_gauge_number(const cs_region *region, uint32_t slot, uint32_t generation);
 
-/* cs_engine_add and cs_counter_add: the new value, or the result code below zero. *value has it exactly. */
-CS_API double cs_wasm_engine_add(cs_region *region, uint32_t field, int64_t n, uint64_t *value);
-CS_API double cs_wasm_counter_add(cs_region *region, cs_handle handle, int64_t n, uint64_t *value);
+/* cs_engine_add and cs_counter_add of a whole number up to 2^53: the new value, or the result code below zero. *value
+ * has it exactly. */
+CS_API double cs_wasm_engine_add(cs_region *region, uint32_t field, double n, uint64_t *value);
+CS_API double cs_wasm_counter_add(cs_region *region, uint32_t slot, uint32_t generation, double n, uint64_t *value);
 
 /*
  * Take a picture into memory of this instance: *bytes, to be freed with cs_wasm_free. Errors: as

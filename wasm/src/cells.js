@@ -27,7 +27,7 @@ export class Counter extends Named {
    * @throws {OutOfRangeError} it is beyond 2^53 - 1
    */
   get number() {
-    const value = this.#exports.cs_wasm_counter_number(this.view, this.handle);
+    const value = this.#exports.cs_wasm_counter_number(this.view, this.slot, this.generation);
     if (value < 0) throw new StaleError(this.what);
     return value <= Number.MAX_SAFE_INTEGER ? value : safe(value, this.what, "value");
   }
@@ -39,8 +39,14 @@ export class Counter extends Named {
    * @throws {OutOfRangeError} below zero or beyond 64 bits; nothing has changed
    */
   add(n = 1) {
-    check(this.#exports.cs_counter_add(this.view, this.handle, signed(n, this.what), this.#core.out), this.what, { found: `adding ${n}` });
-    return this.#core.data.getBigUint64(this.#core.out, true);
+    const { out } = this.#core;
+    if (Number.isSafeInteger(n)) {
+      const value = this.#exports.cs_wasm_counter_add(this.view, this.slot, this.generation, /** @type {number} */ (n), out);
+      if (value < 0) throw errorOf(value, this.what, value === C.CS_E_RANGE ? { found: `adding ${n}` } : {});
+      return value <= Number.MAX_SAFE_INTEGER ? BigInt(value) : this.#core.data.getBigUint64(out, true);
+    }
+    check(this.#exports.cs_counter_add(this.view, this.handle, signed(n, this.what), out), this.what, { found: `adding ${n}` });
+    return this.#core.data.getBigUint64(out, true);
   }
 
   /** Set it, and wake who waits. @param {number | bigint} value */
@@ -114,7 +120,7 @@ export class Gauge extends Named {
 
   /** What it stands at. Two loads. */
   get value() {
-    const value = this.#exports.cs_wasm_gauge_number(this.view, this.handle);
+    const value = this.#exports.cs_wasm_gauge_number(this.view, this.slot, this.generation);
     return Number.isNaN(value) ? this.#exactly() : value;
   }
 

@@ -74,6 +74,7 @@ export class Library {
 
   /** How large the memory is: views of a memory that is not shared are void when this has changed. */
   generation() {
+    this.core.grown();
     return this.core.memory.buffer.byteLength;
   }
 
@@ -107,13 +108,12 @@ export class Library {
    * A read of one cell that Python makes often: a function of nothing, which gives NaN once the region is closed, and
    * negative zero as text.
    * @param {string} name of an export that takes a view and a key
-   * @param {number} view
-   * @param {any} key
+   * @param {...number} key a field; or the halves of a handle
    */
-  reader(name, view, key) {
-    const read = /** @type {(...args: any[]) => any} */ (this.call(name));
-    const known = WIDE.test(/** @type {any} */ (functions)[name].parameters[1].type) ? BigInt(key) : key;
-    return () => (this.shut ? NaN : signed(read(view, known)));
+  reader(name, ...key) {
+    const read = /** @type {any} */ (this.core.exports)[name];
+    const [view, first, second] = key;
+    return () => (this.shut ? NaN : signed(read(view, first, second)));
   }
 
   /** No reader reads from now on. */
@@ -167,6 +167,7 @@ export function regionLibrary(module, shared, size) {
     library.core.close();
     throw library.core.noRoom();
   }
+  library.core.grown();
   if (old) library.core.bytes.fill(0, library.base, library.base + library.room);
   return library;
 }

@@ -200,6 +200,20 @@ export class Engine {
   }
 
   /**
+   * The cell of a number by name, as one element over the region's own memory: for who reads it so often that a call is too
+   * much. Read it with `Atomics.load(view, 0)`; writing goes by the property, which checks and counts. Good until the region
+   * is closed. Fields that are floating point have their bits here.
+   * @param {string} name such as "neuronCount"
+   * @returns {BigUint64Array}
+   */
+  view(name) {
+    const { core } = this.#region;
+    const view = this.#region.view || this.#region.gone();
+    const cell = this.#core.cs_engine_cell(view, this.#fieldOf(name, "engine.view()")) >>> 0;
+    return new BigUint64Array(core.memory.buffer, cell, 1);
+  }
+
+  /**
    * Add n, which may be negative, to a whole number by name; atomic.
    * @param {string} name such as "burstCount"
    * @param {number | bigint} [n]

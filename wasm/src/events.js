@@ -82,6 +82,8 @@ export class Subscription {
   /** @type {Set<string> | null} Kinds wanted that have no number yet, so that all are taken and the others left out here. */
   #wanted = null;
   #closed = false;
+  /** Whether the last batch was full. */
+  #full = false;
 
   /**
    * @param {Region} region
@@ -134,6 +136,7 @@ export class Subscription {
     const code = core.exports.cs_events_drain(view, this.#place, this.#rows, this.#rowBytes, capacity, core.out);
     if (code < 0) throw errorOf(code, "taking events");
     const count = core.data.getUint32(core.out, true);
+    this.#full = count === capacity;
     const found = [];
     for (let i = 0; i < count; i++) {
       const event = this.#event(this.#rows + i * this.#rowBytes);
@@ -148,7 +151,7 @@ export class Subscription {
     const { data } = core;
     const kind = data.getUint32(row + AT.kind, true);
     return {
-      sequence: Number(data.getBigUint64(row + AT.sequence, true)),
+      sequence: data.getUint32(row + AT.sequence, true) + data.getUint32(row + AT.sequence + 4, true) * 2 ** 32,
       timeNs: data.getBigUint64(row + AT.time_ns, true),
       kind: this.#kinds.name(kind),
       source: data.getUint32(row + AT.source, true),
@@ -170,13 +173,14 @@ export class Subscription {
 
   /** Every event there is now, at most `limit`; never waits. @param {number} [limit] @returns {Event[]} */
   drain(limit = Infinity) {
-    const found = this.#ready.splice(0, Math.min(limit, this.#ready.length));
-    const end = this.#region.core.exports.cs_event_newest(this.#view);
-    while (found.length < limit && this.#field("next") <= end) {
-      const before = this.#field("next");
-      for (const event of this.#take(limit - found.length)) found.push(event);
-      if (this.#field("next") === before) break; // the next one is being written this moment
+    if (this.#ready.length) {
+      const first = this.#ready.splice(0, Math.min(limit, this.#ready.length));
+      return first.length < limit ? first.concat(this.drain(limit - first.length)) : first;
     }
+    const found = this.#take(limit);
+    // A full batch: there may be more. As much as the ring holds, at most: producers may be quicker than this.
+    for (let most = Math.min(limit, this.#region.config.events); this.#full && found.length < most; )
+      for (const event of this.#take(most - found.length)) found.push(event);
     return found;
   }
 
@@ -322,7 +326,7 @@ export class Events {
       core.bytes.set(bytes, this.#space);
     }
     check(core.exports.cs_event_publish(view, number, format, this.#space, length, core.out), what);
-    return Number(core.data.getBigUint64(core.out, true));
+    return core.data.getUint32(core.out, true) + core.data.getUint32(core.out + 4, true) * 2 ** 32;
   }
 
   /**

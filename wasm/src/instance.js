@@ -63,9 +63,10 @@ export class Core {
   scratch = 0;
   /** Two results of up to 8 bytes, apart from the scratch space, which names take. */
   out = 0;
-  #data;
-  #bytes;
-  #words;
+  /** Views of the memory; see grown(). */
+  data;
+  bytes;
+  words;
   #woken = new Woken();
   #rounds = 0;
 
@@ -90,9 +91,9 @@ export class Core {
       },
     });
     this.exports = /** @type {CoreExports} */ (/** @type {unknown} */ (instance.exports));
-    this.#data = new DataView(memory.buffer);
-    this.#bytes = new Uint8Array(memory.buffer);
-    this.#words = new Int32Array(memory.buffer);
+    this.data = new DataView(memory.buffer);
+    this.bytes = new Uint8Array(memory.buffer);
+    this.words = new Int32Array(memory.buffer);
     this.#sit();
     this.scratch = this.allocate(SCRATCH_BYTES);
     this.out = this.allocate(16);
@@ -128,27 +129,25 @@ export class Core {
     });
   }
 
-  // -- memory: the views are made again when it has grown --------------------------------------
+  // -- memory ----------------------------------------------------------------------------------
 
-  get data() {
-    if (this.#data.buffer !== this.memory.buffer) this.#data = new DataView(this.memory.buffer);
-    return this.#data;
-  }
-
-  get bytes() {
-    if (this.#bytes.buffer !== this.memory.buffer) this.#bytes = new Uint8Array(this.memory.buffer);
-    return this.#bytes;
-  }
-
-  get words() {
-    if (this.#words.buffer !== this.memory.buffer) this.#words = new Int32Array(this.memory.buffer);
-    return this.#words;
+  /**
+   * After whatever may have made the memory grow: views of one that is not shared are void then, and what was given out
+   * may lie behind the end of those there are. Other threads may make it grow, too, but not under anything of ours.
+   */
+  grown() {
+    const { buffer } = this.memory;
+    if (this.data.buffer === buffer) return;
+    this.data = new DataView(buffer);
+    this.bytes = new Uint8Array(buffer);
+    this.words = new Int32Array(buffer);
   }
 
   /** Bytes of this instance's own, zero. @param {number} size @returns {number} their address */
   allocate(size) {
     const address = this.exports.cs_wasm_allocate(size) >>> 0;
     if (!address) throw this.noRoom();
+    this.grown();
     return address;
   }
 

@@ -154,6 +154,7 @@ export class Region {
     let base;
     try {
       base = core.memory.grow(Math.ceil(size / PAGE)) * PAGE;
+      core.grown();
     } catch (problem) {
       throw new TooBigError("a region of this config", { expected: `${size} bytes of memory`, found: String(problem), advice: "ask for less" }); // prettier-ignore
     }
@@ -170,6 +171,7 @@ export class Region {
     const core = Region.scratch(module, shared);
     try {
       const base = core.memory.grow(Math.max(1, Math.ceil(bytes.length / PAGE))) * PAGE;
+      core.grown();
       core.bytes.set(bytes, base);
       const size = Region.sizeAt(core, base, bytes.length);
       if (size !== bytes.length) throw new TruncatedError("opening an image", { expected: `the ${size} bytes its header says`, found: `${bytes.length}` }); // prettier-ignore

@@ -39,6 +39,7 @@ export function takeSnapshot(region) {
   const info = core.allocate(sizeOf("cs_snapshot_info"));
   try {
     check(core.soon(() => core.exports.cs_wasm_snapshot(view, core.out, core.out + 8, info)), "taking a snapshot");
+    core.grown();
     const address = core.data.getUint32(core.out, true);
     const bytes = core.copy(address, core.data.getUint32(core.out + 8, true));
     core.free(address);

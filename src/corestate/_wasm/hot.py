@@ -20,6 +20,8 @@ __all__ = ["Anchor", "HotCounter", "HotEngine", "HotGauge", "detach_at_end"]
 
 _C = description()["constants"]
 _EXACT = 1 << 53
+_INEXACT = _EXACT + 1
+"""What a number that JavaScript cannot hold reads as; the exact one is where calls leave their results."""
 _WRONG_TYPE = 1
 _NONE, _U64, _F64, _BOOL = _C["CS_TYPE_NONE"], _C["CS_TYPE_U64"], _C["CS_TYPE_F64"], _C["CS_TYPE_BOOL"]
 _CLOSED, _RANGE, _INVALID, _MISMATCH = _C["CS_E_CLOSED"], _C["CS_E_RANGE"], _C["CS_E_INVALID"], _C["CS_E_MISMATCH"]
@@ -170,7 +172,11 @@ class HotEngine:
         field = _FIELDS.get(name)
         if field is None:
             raise _fail(_INVALID, what, _NONE, name)
-        value = anchor.call("cs_wasm_engine_add")(anchor.view, field, _i64(n, what), anchor.out)
+        amount = _i64(n, what)
+        if -_EXACT <= amount <= _EXACT:
+            value = anchor.call("cs_wasm_engine_add")(anchor.view, field, amount, anchor.out)
+        else:
+            value = anchor.call("cs_engine_add")(anchor.view, field, amount, anchor.out) or _INEXACT
         if value < 0:
             raise _fail(int(value), what, _U64, name if value == _INVALID else n)
         return int(value) if value <= _EXACT else int.from_bytes(anchor.result(), "little")
@@ -243,8 +249,9 @@ _fill()
 
 
 class _Named:
-    __slots__ = ("_anchor", "_handle", "_read")
+    __slots__ = ("_anchor", "_halves", "_handle", "_read")
     _anchor: Anchor
+    _halves: tuple[int, int]
     _handle: int
     _read: Any
     _table: int
@@ -258,7 +265,8 @@ class _Named:
         self = super().__new__(cls)
         self._anchor = anchor
         self._handle = handle
-        self._read = anchor.reader(f"cs_wasm_{cls._word}_number", anchor.view, handle)
+        self._halves = handle & 0xFFFFFFFF, handle >> 32
+        self._read = anchor.reader(f"cs_wasm_{cls._word}_number", anchor.view, *self._halves)
         return self
 
     @property
@@ -283,8 +291,15 @@ class _Named:
 class HotCounter(_Named):
     """A named counter: 64 bits, unsigned, atomic."""
 
-    __slots__ = ()
+    __slots__ = ("_quick",)
+    _quick: Any
     _table, _word = _C["CS_SECTION_COUNTERS"], "counter"
+
+    def __new__(cls, anchor: Any, handle: int) -> Any:
+        """As ``_hot`` does."""
+        self = super().__new__(cls, anchor, handle)
+        self._quick = anchor.call("cs_wasm_counter_add")
+        return self
 
     @property
     def value(self) -> int:
@@ -300,7 +315,11 @@ class HotCounter(_Named):
         """Add n, which may be negative; the new value. One atomic addition."""
         what = "counter.add"
         anchor = self._open(what)
-        value = anchor.call("cs_wasm_counter_add")(anchor.view, self._handle, _i64(n, what), anchor.out)
+        amount = _i64(n, what)
+        if -_EXACT <= amount <= _EXACT:
+            value = self._quick(anchor.view, *self._halves, amount, anchor.out)
+        else:
+            value = anchor.call("cs_counter_add")(anchor.view, self._handle, amount, anchor.out) or _INEXACT
         if value < 0:
             raise _fail(int(value), what, _U64, n)
         return int(value) if value <= _EXACT else int.from_bytes(anchor.result(), "little")
