@@ -108,7 +108,16 @@ def _open(where: Address, making: Make, *, writable: bool, config: RegionConfig 
     except posix_ipc.PermissionsError as problem:
         raise translate(PermissionError(errno.EACCES, "that it was refused"), where, writable=writable) from problem
     except (posix_ipc.Error, ValueError, OSError) as problem:
-        raise translate(OSError(errno.EIO, str(problem)), where, writable=writable) from problem
+        raise translate(_numbered(problem), where, writable=writable) from problem
+
+
+def _numbered(problem: Exception) -> OSError:
+    """The same with its errno, which posix_ipc says in words where it is one of these."""
+    if isinstance(problem, OSError) and problem.errno:
+        return problem
+    words = {errno.EMFILE: "This process already has the maximum number", errno.ENFILE: "The system limit on the total"}
+    number = next((number for number, begins in words.items() if str(problem).startswith(begins)), errno.EIO)
+    return OSError(number, str(problem) if number == errno.EIO else os.strerror(number))
 
 
 def _patiently(opener: Callable[[], int], where: Address) -> int:
@@ -147,7 +156,11 @@ def _use(
             if state.half_made:
                 if making == "never":
                     raise NotReadyError.because(f"region {where}")
-                _start_over(descriptor, config or RegionConfig())
+                try:
+                    _start_over(descriptor, config or RegionConfig())
+                except BaseException:
+                    _give_up(where, descriptor)
+                    raise
                 made = True
                 state = _look(descriptor)
         finally:
@@ -219,6 +232,13 @@ def _start_over(descriptor: int, config: RegionConfig) -> None:
     _open_up(descriptor, config)
     reserve(descriptor, size)
     lay_out(map_bytes(descriptor, size, writable=True), config, zeroed=left == 0)
+
+
+def _give_up(where: Address, descriptor: int) -> None:
+    """Take the name from a region that could not be made, so that nothing of it stays. The lock is held."""
+    with suppress(OSError, posix_ipc.Error):
+        if os.path.samestat(os.fstat(descriptor), Path(path_of(where)).stat()):
+            posix_ipc.unlink_shared_memory("/" + where.name)
 
 
 def _open_up(descriptor: int, config: RegionConfig) -> None:

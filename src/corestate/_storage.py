@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Make", "Opened", "judge", "lay_out", "map_bytes", "mode_of", "private", "probe", "reserve", "translate"]
 
+_ADVICE = {
+    errno.EMFILE: "close some, or raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close some, or raise the system's limit of open files",
+    errno.ENOMEM: "free memory, raise the limit of address space (ulimit -v), or ask for a smaller one",
+}
+
 Make = Literal["never", "if_missing", "always"]
 """Whether opening may make what is not there, or must."""
 
@@ -45,11 +51,18 @@ def mode_of(descriptor: int) -> int:
 
 
 def map_bytes(descriptor: int, size: int, *, writable: bool) -> mmap.mmap:
-    """Map a file shared; read-only mappings cannot be written by anybody in this process."""
+    """Map a file shared; read-only mappings cannot be written by anybody in this process.
+
+    Raises:
+        OSError: no memory or descriptor to spare, or the file was cut short this moment.
+    """
     access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
-    if sys.version_info >= (3, 13) and sys.platform != "win32":
-        return mmap.mmap(descriptor, size, access=access, trackfd=False)  # no second descriptor for its own use
-    return mmap.mmap(descriptor, size, access=access)
+    try:
+        if sys.version_info >= (3, 13) and sys.platform != "win32":
+            return mmap.mmap(descriptor, size, access=access, trackfd=False)  # no second descriptor for its own use
+        return mmap.mmap(descriptor, size, access=access)
+    except ValueError as problem:
+        raise OSError(errno.EIO, f"that it was cut short this moment ({problem})") from problem
 
 
 def reserve(descriptor: int, size: int) -> None:
@@ -174,4 +187,5 @@ def translate(problem: OSError, where: Address, *, writable: bool) -> CorestateE
             found=problem.strerror,
             advice="free some, or ask for a smaller one",
         )
-    return StorageError.because(what, found=problem.strerror or str(problem), advice="check the address")
+    advice = _ADVICE.get(problem.errno or 0, "check the address")
+    return StorageError.because(what, found=problem.strerror or str(problem), advice=advice)
