@@ -10,7 +10,10 @@ const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
 export const ARTEFACTS = path.join(ROOT, "build/wasm/artefacts");
 mkdirSync(ARTEFACTS, { recursive: true });
 
-export const launch = () => chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox"] });
+/** Milliseconds after which what has not come will not come, also on a machine with other things to do. */
+export const LONG = 180000;
+
+export const launch = () => chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox"], timeout: LONG });
 
 const MOUNTS = {
   "/": path.join(WASM, "tests/browser/pages"),
@@ -30,10 +33,11 @@ export const serveTests = (headers) => serve(MOUNTS, headers ? { headers } : {})
  */
 export async function visit(browser, url) {
   const page = await browser.newPage();
+  page.setDefaultTimeout(LONG);
   /** @type {string[]} */
   const problems = [];
   page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
   page.on("pageerror", (error) => problems.push(String(error)));
-  await page.goto(url);
+  await page.goto(url, { timeout: LONG });
   return { page, problems };
 }

@@ -67,7 +67,7 @@ inPage(
     const lock = state.locks.get("guard");
     const before = lock.tryAcquire();
     doomed.terminate();
-    await lock.acquire({ timeout: 20000 });
+    await lock.acquire({ timeout: 120000 });
     const page = lock.inherited;
     lock.release();
     const reaped = state.agents.reap();
@@ -188,6 +188,9 @@ inPage(
     const direct = performance.now();
     state.snapshot();
     const snapshot = performance.now() - direct;
+    state.snapshot = () => {
+      throw new Error("autosave took its picture on the page");
+    };
     const autosave = state.autosave({ every: 3600e3 });
     let longest = 0;
     let saving = true;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { AgentType, DeregisterReason, open } from "corestate";
-import { Hand, team } from "./team.mjs";
+import { Hand, LONG, team } from "./team.mjs";
 
 /** @type {import("./team.mjs").State} */
 let state;
@@ -20,14 +20,14 @@ test("p3: a lock whose holder was terminated is inherited, and the taker is told
   assert.equal(lock.holder !== 0 && !lock.mine, true);
   const news = state.events.subscribe({ kinds: ["lock_inherited"] });
 
-  const waiting = lock.acquire({ timeout: 10000 });
+  const waiting = lock.acquire({ timeout: LONG });
   await holder.kill();
   await waiting;
   assert.equal(lock.inherited, true);
   assert.equal(lock.mine, true);
   lock.release();
   assert.equal(lock.inherited, false);
-  const event = await news.get({ timeout: 1000 });
+  const event = await news.get({ timeout: LONG });
   assert.equal(event?.data.name, "guard");
   assert.equal(state.areas.get("v1").lock.tryAcquire(), true);
 });
@@ -51,7 +51,7 @@ test("an agent of a terminated worker is reaped as dead, and health says so befo
   assert.equal(agentsDead, 1);
   const news = state.events.subscribe({ kinds: ["agent_deregistered"] });
   assert.equal(state.agents.reap(), 1);
-  assert.equal((await news.get({ timeout: 1000 }))?.data.reason, DeregisterReason.DEAD);
+  assert.equal((await news.get({ timeout: LONG }))?.data.reason, DeregisterReason.DEAD);
 });
 
 test("p2, p3: workers terminated in the middle of anything leave a region that works", async () => {
@@ -60,13 +60,13 @@ test("p2, p3: workers terminated in the middle of anything leave a region that w
     const doomed = team(2, "storm", state.handle);
     await Promise.all(doomed.map((hand) => hand.said("begun")));
     const seen = state.counters.get("storm").value;
-    await Promise.race([state.counters.get("storm").wait(seen, { timeout: 5000 }), doomed[0].done]); // they are at it
+    await Promise.race([state.counters.get("storm").wait(seen, { timeout: LONG }), doomed[0].done]); // they are at it
     await doomed[0].kill();
     const after = state.counters.get("storm").value;
-    await Promise.race([state.counters.get("storm").wait(after, { timeout: 5000 }), doomed[1].done]); // the other goes on
+    await Promise.race([state.counters.get("storm").wait(after, { timeout: LONG }), doomed[1].done]); // the other goes on
     await doomed[1].kill();
 
-    await state.locks.get("guard").use(() => state.events.publish("alive", round), { timeout: 5000 });
+    await state.locks.get("guard").use(() => state.events.publish("alive", round), { timeout: LONG });
     const bytes = state.agents.get("target")?.capabilities ?? new Uint8Array();
     assert.ok(bytes.every((/** @type {number} */ byte) => byte === bytes[0]), `torn: ${bytes}`);
     state.agents.update("target", { metadata: round });

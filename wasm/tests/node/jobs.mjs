@@ -113,7 +113,7 @@ const jobs = {
   inherit(state) {
     say("ready");
     const lock = state.locks.get("guard");
-    lock.acquireSync({ timeout: 10000 });
+    lock.acquireSync({ timeout: 120000 });
     const found = { inherited: lock.inherited, at: performance.timeOrigin + performance.now() };
     lock.release();
     return found;
@@ -127,7 +127,7 @@ const jobs = {
     for (let i = 0; ; i++) {
       counter.add(1);
       state.events.publish("mark", { me: 0, i });
-      lock.acquireSync({ timeout: 10000 });
+      lock.acquireSync({ timeout: 120000 });
       state.engine.burstState = i % 2 ? BurstEngineState.RUNNING : BurstEngineState.PAUSED;
       lock.release();
       const filled = new Uint8Array(100).fill(i & 0xff);
@@ -140,7 +140,7 @@ const jobs = {
 
   waitForCounter(state) {
     say("ready");
-    return Number(state.counters.get("bell").waitSync(0, { timeout: 10000 }));
+    return Number(state.counters.get("bell").waitSync(0, { timeout: 120000 }));
   },
 
   stay(state) {

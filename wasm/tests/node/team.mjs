@@ -3,6 +3,9 @@ import { Worker } from "node:worker_threads";
 
 /** @typedef {import("corestate").State} State */
 
+/** Milliseconds after which what has not come will not come: far longer than any machine at work needs. */
+export const LONG = 120000;
+
 export class Hand {
   /**
    * @param {string} job a function of jobs.mjs

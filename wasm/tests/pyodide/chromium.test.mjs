@@ -66,11 +66,12 @@ for burst in range(1_000_000_000):
     const subscription = state.events.subscribe({ kinds: "burst" });
     for (let n = 1; n <= 5; n++) {
       state.counters.get("go").set(n);
-      heard.push((await subscription.get({ timeout: 20000 }))?.data.n);
+      heard.push((await subscription.get({ timeout: 120000 }))?.data.n);
     }
+    while (state.engine.burstCount !== 5) await new Promise((resolve) => setTimeout(resolve, 5)); // set after the event
     const running = { state: state.engine.burstState, bursts: state.engine.burstCount, locked: state.locks.get("engine").locked };
     worker.terminate();
-    await state.locks.get("engine").acquire({ timeout: 30000 });
+    await state.locks.get("engine").acquire({ timeout: 120000 });
     return { heard, running, inherited: state.locks.get("engine").inherited, reaped: state.agents.reap() };
   }, { wheels: `${server.url}/wheels`, names });
   assert.deepEqual(found.heard, [0, 1, 2, 3, 4]);

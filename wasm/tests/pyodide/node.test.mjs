@@ -46,7 +46,7 @@ state.events.publish("burst", {"n": 1, "big": 2**60})
   assert.equal(state.counters.get("spikes").value, 2n ** 60n);
   assert.equal(state.areas.get("v1").fclWindow, 7);
   assert.deepEqual(state.agents.get("python")?.capabilities, { fps: 30 });
-  assert.deepEqual((await subscription.get({ timeout: 5000 }))?.data, { n: 1, big: 2n ** 60n });
+  assert.deepEqual((await subscription.get({ timeout: 120000 }))?.data, { n: 1, big: 2n ** 60n });
   assert.equal(state.participants().length, 2);
   state.engine.neuronCount = 5;
   assert.equal(pyodide.runPython("state.engine.neuron_count"), 5);

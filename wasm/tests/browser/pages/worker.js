@@ -11,7 +11,7 @@ const jobs = {
 
   inherit(state) {
     postMessage("asking");
-    const lock = state.locks.get("guard").acquireSync({ timeout: 20000 });
+    const lock = state.locks.get("guard").acquireSync({ timeout: 120000 });
     postMessage({ inherited: lock.inherited });
   },
 
