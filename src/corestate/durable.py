@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from corestate._binding import ffi, lib
-from corestate.errors import ClosedError, DeadlockError, InvalidError, StoreBusyError, StoreError, StoreGoneError
+from corestate.errors import (
+    ClosedError,
+    DeadlockError,
+    InvalidError,
+    StaleError,
+    StoreBusyError,
+    StoreError,
+    StoreGoneError,
+)
 from corestate.scopes.encoding import encode
 from corestate.scopes.hot import Hot
 from corestate.stores import Durability, Store
@@ -18,7 +26,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-    from corestate.locks import Locks
+    from corestate.locks import Lock, Locks
     from corestate.region import Region
 
 __all__ = ["Durable", "store_path"]
@@ -51,6 +59,40 @@ def store_path(address: str, given: str | os.PathLike[str] | None) -> Path | Non
             advice="say where: corestate.open(address, store='path')",
         )
     return Path(f"{address}.db")
+
+
+class _Turn:
+    """The writers' queue, as a context manager that every write of a process uses."""
+
+    def __init__(self, locks: Locks) -> None:
+        self._locks = locks
+        self._lock: Lock | None = None
+
+    def __enter__(self) -> None:
+        try:
+            lock = self._lock or self._found()
+            try:
+                taken = lock.acquire(timeout=_TURN_SECONDS)
+            except StaleError:  # somebody removed it
+                lock = self._found()
+                taken = lock.acquire(timeout=_TURN_SECONDS)
+        except DeadlockError as cause:
+            raise StoreError.because(
+                "store",
+                expected="a thread that is in no transaction",
+                found="one that is in one already",
+                advice="transactions do not nest: finish the outer one first, or do all of it in that one",
+            ) from cause
+        if not taken:
+            raise StoreBusyError.because("store", found=f"that {lock.holder} has been writing for too long")
+
+    def _found(self) -> Lock:
+        lock = self._lock = self._locks[TURN]
+        return lock
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
 
 class Durable:
@@ -128,7 +170,7 @@ class Durable:
         path, writable, known = self.path, self._region.writable, self._known_store()
         if known is not None and path is not None and not path.exists():
             raise StoreGoneError.because(f"store {path}", found="no file")
-        turn = self._turn if writable and self._region.config.locks else None
+        turn = _Turn(self._locks) if writable and self._region.config.locks else None
         store = SQLiteStore(path, durability=self.durability, create=writable, turn=turn)
         if path is None:
             return store
@@ -196,24 +238,6 @@ class Durable:
         lib.cs_boot_id(boot)
         whole = f"{of.hex()} {self._region.instance} {boot[0]} {boot[1]}"
         return int.from_bytes(hashlib.blake2b(whole.encode(), digest_size=8).digest(), "little")
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        lock = self._locks[TURN]
-        try:
-            if not lock.acquire(timeout=_TURN_SECONDS):
-                raise StoreBusyError.because("store", found=f"that {lock.holder} has been writing for too long")
-        except DeadlockError as cause:
-            raise StoreError.because(
-                "store",
-                expected="a thread that is in no transaction",
-                found="one that is in one already",
-                advice="transactions do not nest: finish the outer one first, or do all of it in that one",
-            ) from cause
-        try:
-            yield
-        finally:
-            lock.release()
 
     def close(self) -> None:
         """Let go of the store. Idempotent."""

@@ -10,7 +10,6 @@ import os
 import secrets
 import sqlite3
 import threading
-from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +26,18 @@ from corestate.errors import (
 from corestate.stores.base import SCHEMA_VERSION, Durability, Row, Rows, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
     from contextlib import AbstractContextManager
+    from types import TracebackType
 
 __all__ = ["SQLiteStore"]
 
 _BUSY_SECONDS = 10.0
+PAGE_BYTES = 2048
+"""Of a new store: a commit writes whole pages, and most of what is kept is small."""
+CHECKPOINT_PAGES = 8000
+"""How long the log of writes grows before a commit, still in its turn, moves it into the store (16 MB).
+Checkpoints stay in the turn because SQLite before 3.51.3 can damage a file that two processes work on at once."""
 _left_behind: list[sqlite3.Connection] = []
 """Connections of the parent process, kept from the garbage collector, which would close them."""
 _forks = 0
@@ -94,6 +99,15 @@ class _Connection(Rows):
         except sqlite3.Error as cause:
             raise _error(self._path, cause) from cause
 
+    def refuse_nesting(self) -> None:
+        if self.busy:
+            raise StoreError.because(
+                f"store {self._path}",
+                expected="a thread that is in no transaction",
+                found="one that is in one already",
+                advice="transactions do not nest: finish the outer one first, or do all of it in that one",
+            )
+
     def roll_back(self) -> None:
         if self.raw.in_transaction:
             try:
@@ -103,6 +117,57 @@ class _Connection(Rows):
                     raise
 
 
+class _Transaction:
+    """One transaction, from its turn to its commit. A class of its own, and not a generator: this is the hot path."""
+
+    __slots__ = ("_begin", "_connection", "_store", "_turn")
+
+    def __init__(self, store: SQLiteStore, begin: str, turn: AbstractContextManager[object] | None) -> None:
+        self._store = store
+        self._begin = begin
+        self._turn = turn
+
+    def __enter__(self) -> Rows:
+        store = self._store
+        connection = self._connection = store._mine()  # noqa: SLF001 - of one module
+        guard = store._memory_guard  # noqa: SLF001
+        if guard is not None:
+            guard.acquire()
+        turn = None
+        try:
+            connection.refuse_nesting()
+            if self._turn is not None:
+                self._turn.__enter__()
+                turn = self._turn
+            connection._run(self._begin, ())  # noqa: SLF001
+            connection.busy = True
+        except BaseException:
+            if turn is not None:
+                turn.__exit__(None, None, None)
+            if guard is not None:
+                guard.release()
+            raise
+        return connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        connection = self._connection
+        guard = self._store._memory_guard  # noqa: SLF001
+        try:
+            if kind is None:
+                connection._run("COMMIT", ())  # noqa: SLF001
+        finally:
+            try:
+                connection.roll_back()  # nothing, where it was committed
+            finally:
+                connection.busy = False
+                if self._turn is not None:
+                    self._turn.__exit__(None, None, None)
+                if guard is not None:
+                    guard.release()
+
+
 class SQLiteStore(Store):
     """A store in an SQLite file, or in memory for ``heap:`` regions.
 
@@ -110,8 +175,8 @@ class SQLiteStore(Store):
         path: of the file; None keeps everything in this process's memory.
         durability: what a commit survives.
         create: make the file if there is none.
-        turn: a context manager made for each write, held around it: writers of several processes then queue up in the
-            kernel instead of polling the file's lock.
+        turn: a context manager held around each write, used again for the next and by every thread: writers of several
+            processes then queue up in the kernel instead of polling the file's lock.
 
     Raises:
         StoreNotFoundError, StoreVersionError, StoreCorruptError, StoreReadOnlyError, StoreBusyError.
@@ -123,7 +188,7 @@ class SQLiteStore(Store):
         *,
         durability: Durability | str = Durability.NORMAL,
         create: bool = True,
-        turn: Callable[[], AbstractContextManager[object]] | None = None,
+        turn: AbstractContextManager[object] | None = None,
     ) -> None:
         self.durability = Durability(durability)
         self.path = ":memory:" if path is None else str(Path(path).absolute())
@@ -131,6 +196,7 @@ class SQLiteStore(Store):
         self._turn = turn
         self._local = threading.local()
         self._guard = threading.RLock()
+        self._memory_guard = self._guard if self._memory else None  # one connection then, for all threads
         self._opened: list[_Connection] = []
         self._closed = False
         if not self._memory and not create and not Path(self.path).exists():
@@ -149,6 +215,7 @@ class SQLiteStore(Store):
                 cached_statements=512,
             )
             raw.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
+            raw.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             if not self._memory:
                 mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
                 if mode != "wal":
@@ -157,7 +224,7 @@ class SQLiteStore(Store):
             raw.execute(f"PRAGMA synchronous = {synchronous}")
             raw.execute("PRAGMA foreign_keys = ON")
             raw.execute("PRAGMA cache_size = -8192")
-            raw.execute("PRAGMA wal_autocheckpoint = 4000")
+            raw.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         except sqlite3.Error as cause:
             raise _error(self.path, cause) from cause
         connection = _Connection(self.path, raw)
@@ -239,39 +306,6 @@ class SQLiteStore(Store):
 
     # -- transactions --------------------------------------------------------------------------
 
-    @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Rows]:
-        connection = self._mine()
-        if self._memory:
-            self._guard.acquire()
-        try:
-            if connection.busy:
-                raise StoreError.because(
-                    f"store {self.path}",
-                    expected="a thread that is in no transaction",
-                    found="one that is in one already",
-                    advice="transactions do not nest: finish the outer one first, or do all of it in that one",
-                )
-            connection.busy = True
-            try:
-                try:
-                    connection.raw.execute(begin)
-                except sqlite3.Error as cause:
-                    raise _error(self.path, cause) from cause
-                yield connection
-                try:
-                    connection.raw.execute("COMMIT")
-                except sqlite3.Error as cause:
-                    raise _error(self.path, cause) from cause
-            except BaseException:
-                connection.roll_back()
-                raise
-            finally:
-                connection.busy = False
-        finally:
-            if self._memory:
-                self._guard.release()
-
     def one(self, sql: str, *parameters: object) -> Row | None:
         """See ``Store.one``."""
         if not self._memory:
@@ -281,17 +315,11 @@ class SQLiteStore(Store):
 
     def read(self) -> AbstractContextManager[Rows]:
         """See ``Store.read``."""
-        return self._transaction("BEGIN")
+        return _Transaction(self, "BEGIN", None)
 
-    @contextmanager
-    def write(self) -> Iterator[Rows]:
+    def write(self) -> AbstractContextManager[Rows]:
         """See ``Store.write``."""
-        if self._turn is None or getattr(self._mine(), "busy", False):
-            with self._transaction("BEGIN IMMEDIATE") as rows:
-                yield rows
-        else:
-            with self._turn(), self._transaction("BEGIN IMMEDIATE") as rows:
-                yield rows
+        return _Transaction(self, "BEGIN IMMEDIATE", self._turn)
 
     def check(self) -> list[str]:
         """See ``Store.check``: SQLite's own integrity check."""
