@@ -51,7 +51,8 @@ def touch(state):
 
 def refuse(number, error):
     '''From now on the kernel answers one system call with an error.'''
-    load, compare, fail, allow = (0x20, 0, 0, 0), (0x15, 0, 1, number), (6, 0, 0, 0x50000 | error), (6, 0, 0, 0x7FFF0000)
+    load, compare = (0x20, 0, 0, 0), (0x15, 0, 1, number)
+    fail, allow = (6, 0, 0, 0x50000 | error), (6, 0, 0, 0x7FFF0000)
     program = struct.pack("<" + 4 * "HBBI", *load, *compare, *fail, *allow)
     kept = ctypes.create_string_buffer(program, len(program))
     filters = struct.pack("@HP", 4, ctypes.addressof(kept))
