@@ -29,7 +29,7 @@ NOT_COMPARED = 77
 CACHES = ["--cache-sim=yes", "--I1=32768,8,64", "--D1=32768,8,64", "--LL=8388608,16,64"]
 # memcpy and its like come in a variant for each kind of processor; symbols bound late would count at their first use.
 ENVIRONMENT = {
-    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX,-AVX2,-AVX2_Usable,-AVX512F,-AVX512VL,-ERMS,-FSRM",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX_Fast_Unaligned_Load,-AVX,-AVX2,-AVX512F,-AVX512VL,-ERMS,-FSRM",
     "LD_BIND_NOW": "1",
 }
 

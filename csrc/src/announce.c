@@ -26,7 +26,7 @@ static void describe(const view *v, cs_handle handle, uint32_t intent, struct no
                             .table = CS_SECTION_AGENTS};
     n->length = peek32(&slot->key_length);
     n->length = n->length < v->key_bytes ? n->length : v->key_bytes - 1;
-    copy_out(n->name, key_of(t, slot), v->key_bytes);
+    copy_out(n->name, key_of(t, slot), n->length);
 }
 
 int csi_table_promise(view *v, uint32_t table, cs_handle handle, uint32_t intent, promise *told)

@@ -172,19 +172,19 @@ static inline void copy_in(void *to, const void *from, uint32_t length)
 {
     data_word *word = to;
     const unsigned char *bytes = from;
-    for (; length >= sizeof(data_value); length -= (uint32_t)sizeof(data_value)) {
-        data_value value;
-        memcpy(&value, bytes, sizeof value);
-        data_poke(word++, value);
-        bytes += sizeof value;
+    uint32_t whole = length / (uint32_t)sizeof(data_value), rest = length % (uint32_t)sizeof(data_value);
+    data_value value;
+    for (uint32_t i = 0; i < whole; i++) {
+        memcpy(&value, bytes + i * sizeof value, sizeof value);
+        data_poke(word + i, value);
     }
-    if (length) {
-        data_value value = 0;
-        memcpy(&value, bytes, length);
-        data_poke(word++, value);
+    if (rest) {
+        value = 0;
+        memcpy(&value, bytes + whole * sizeof value, rest);
+        data_poke(word + whole++, value);
     }
-    if (sizeof(data_value) < 8 && (uintptr_t)word % 8) /* the bytes are to be the same everywhere */
-        data_poke(word, 0);
+    if (sizeof(data_value) < 8 && (uintptr_t)(word + whole) % 8) /* the bytes are to be the same everywhere */
+        data_poke(word + whole, 0);
 }
 
 /* Bytes out of a region, word by word. `from` is 8-byte aligned. */
@@ -192,14 +192,15 @@ static inline void copy_out(void *to, const void *from, uint32_t length)
 {
     const data_word *word = from;
     unsigned char *bytes = to;
-    for (; length >= sizeof(data_value); length -= (uint32_t)sizeof(data_value)) {
-        data_value value = data_peek(word++);
-        memcpy(bytes, &value, sizeof value);
-        bytes += sizeof value;
+    uint32_t whole = length / (uint32_t)sizeof(data_value), rest = length % (uint32_t)sizeof(data_value);
+    data_value value;
+    for (uint32_t i = 0; i < whole; i++) {
+        value = data_peek(word + i);
+        memcpy(bytes + i * sizeof value, &value, sizeof value);
     }
-    if (length) {
-        data_value value = data_peek(word);
-        memcpy(bytes, &value, length);
+    if (rest) {
+        value = data_peek(word + whole);
+        memcpy(bytes + whole * sizeof value, &value, rest);
     }
 }
 

@@ -50,14 +50,24 @@ struct stream {
 static void put(struct stream *s, const void *bytes, uint32_t length)
 {
     const unsigned char *from = bytes;
-    while (length--) {
-        s->word[s->filled++] = *from++;
-        if (s->filled == sizeof s->word) {
-            copy_in(s->at, s->word, sizeof s->word);
-            s->at += sizeof s->word;
-            s->filled = 0;
-        }
+    if (!length)
+        return;
+    if (s->filled) { /* the string before it ended within a word */
+        uint32_t room = (uint32_t)sizeof s->word - s->filled, n = length < room ? length : room;
+        memcpy(s->word + s->filled, from, n);
+        s->filled += n;
+        if (n < room)
+            return;
+        copy_in(s->at, s->word, sizeof s->word);
+        s->at += sizeof s->word;
+        from += n;
+        length -= n;
     }
+    s->filled = length % (uint32_t)sizeof s->word;
+    length -= s->filled;
+    copy_in(s->at, from, length);
+    s->at += length;
+    memcpy(s->word, from + length, s->filled);
 }
 
 int csi_record_write(view *v, const record *r, const cs_details *details, const struct slot *slot, cs_handle handle)

@@ -8,23 +8,34 @@ static cs_handle handle_of(uint32_t generation, uint32_t index) { return (uint64
 
 /* -- lookup --------------------------------------------------------------------------------- */
 
-static bool same_key(const view *v, const table_view *t, struct slot *slot, const char *key, uint32_t length)
+/* What follows a key in its slot is zeros, up to a whole word at least. */
+static bool same_key(const table_view *t, struct slot *slot, const char *key, uint32_t length)
 {
     if (peek32(&slot->key_length) != length)
         return false;
-    char found[64];
-    copy_out(found, key_of(t, slot), v->key_bytes);
-    return memcmp(found, key, length) == 0;
+    const data_word *word = (const void *)key_of(t, slot);
+    data_value value;
+    for (; length >= sizeof value; length -= (uint32_t)sizeof value) {
+        memcpy(&value, key, sizeof value);
+        if (data_peek(word++) != value)
+            return false;
+        key += sizeof value;
+    }
+    if (!length)
+        return true;
+    value = 0;
+    memcpy(&value, key, length);
+    return data_peek(word) == value;
 }
 
 /* One walk of a chain: at most as many steps as there are slots, whatever the links say. */
-static bool walk(const view *v, const table_view *t, const char *key, uint32_t length, uint32_t hash, cs_handle *handle)
+static bool walk(const table_view *t, const char *key, uint32_t length, uint32_t hash, cs_handle *handle)
 {
     uint32_t link = load32(&t->buckets[bucket_of(t, hash)]);
     for (uint32_t steps = 0; link && link <= t->count && steps < t->count; steps++) {
         struct slot *slot = slot_at(t, link - 1);
         uint32_t generation = load32(&slot->generation);
-        if ((generation & 1u) && peek32(&slot->hash) == hash && same_key(v, t, slot, key, length)) {
+        if ((generation & 1u) && peek32(&slot->hash) == hash && same_key(t, slot, key, length)) {
             cs_handle found = handle_of(generation, link - 1);
             if (still(slot, found)) {
                 *handle = found;
@@ -44,7 +55,7 @@ int csi_table_find(const view *v, uint32_t table, const char *key, uint32_t leng
     uint32_t hash = csi_hash(key, length);
     for (int round = 0; round < 1000; round++) {
         uint32_t begun = instant_begin(v), change = load32(&t->head->change);
-        if (walk(v, t, key, length, hash, handle))
+        if (walk(t, key, length, hash, handle))
             return CS_OK;
         /* The walk came before this look; and a mirror does not keep to the order in which writers change chains. */
         if (instant_stood(v, begun) && peek32(&t->head->change) == change)
@@ -60,10 +71,10 @@ bool csi_table_key(const view *v, const table_view *t, cs_handle handle, char *n
         return false;
     uint32_t n = peek32(&slot->key_length);
     char key[64];
-    copy_out(key, key_of(t, slot), v->key_bytes);
+    n = n < v->key_bytes ? n : v->key_bytes - 1;
+    copy_out(key, key_of(t, slot), n);
     if (!still(slot, handle))
         return false;
-    n = n < v->key_bytes ? n : v->key_bytes - 1;
     while (n && !csi_utf8((const unsigned char *)key, n)) /* only bytes nobody checked can be otherwise */
         n--;
     memcpy(name, key, n);
@@ -179,7 +190,7 @@ int csi_table_insert(view *v, uint32_t table, const char *key, uint32_t length, 
     if (result != CS_OK)
         return result;
     uint32_t hash = csi_hash(key, length), bucket = bucket_of(t, hash), index = CS_NUL;
-    if (walk(v, t, key, length, hash, handle))
+    if (walk(t, key, length, hash, handle))
         result = CS_E_EXISTS;
     else if ((index = pick_slot(t)) == CS_NUL)
         result = CS_E_FULL;

@@ -1,8 +1,30 @@
 #include "view.h"
 
+/* Whether all of it is ASCII and no NUL, as most names are: a word at a time, the last one overlapping the one before. */
+static bool plain(const unsigned char *bytes, uint32_t length)
+{
+    const data_value ones = (data_value)0x0101010101010101u;
+    const uint32_t step = sizeof(data_value);
+    if (length < step) {
+        for (uint32_t i = 0; i < length; i++)
+            if (bytes[i] == 0 || bytes[i] >= 0x80)
+                return false;
+        return true;
+    }
+    for (uint32_t i = 0; i < length; i += step) {
+        data_value word;
+        memcpy(&word, bytes + (i + step <= length ? i : length - step), sizeof word);
+        if ((word | (word - ones)) & ones << 7) /* without a high bit, only taking one from zero gives one */
+            return false;
+    }
+    return true;
+}
+
 /* Well-formed UTF-8 as in the Unicode Standard, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool csi_utf8(const unsigned char *bytes, uint32_t length)
 {
+    if (plain(bytes, length))
+        return true;
     for (uint32_t i = 0; i < length;) {
         unsigned char first = bytes[i++];
         if (first < 0x80)
@@ -44,6 +66,8 @@ int csi_name(const view *v, const char *name, uint32_t *length)
     }
     if (*length == 0 || *length >= v->key_bytes)
         return CS_E_NAME;
+    if (plain((const unsigned char *)name, *length))
+        return CS_OK;
     for (uint32_t i = 0; i < *length; i++)
         if (!name[i])
             return CS_E_NAME;
