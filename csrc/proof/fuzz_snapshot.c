@@ -1,6 +1,6 @@
 /*
  * fuzz_snapshot.c: judging and restoring a picture made of any bytes. Input: a byte whose lowest bit says that the
- * checksum is to be put right, then the picture.
+ * checksum is to be put right (the others, what is read of a region that was restored), then the picture.
  */
 #define _GNU_SOURCE
 #include "crc32c.h"
@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         NEED(cs_region_format(memory, memory_size, &config, 0) == CS_OK);
         NEED(cs_region_attach(&region, memory, memory_size, CS_PRIVATE, -1) == CS_OK);
         (void)cs_snapshot_restore(&region, picture, whole);
-        visit_read(&region);
+        visit_read(&region, data[0] & 4u ? VISIT_ALL : 1u << (data[0] >> 3 & 7u));
         if (data[0] & 2u)
             visit_picture(&region);
     }

@@ -49,7 +49,7 @@ static void be_user(uint32_t user, uint64_t seed)
         for (int i = 0; i < 200 && !atomic_load(&shared->stop); i++) {
             uint64_t dice = rig_random(&random);
             if (dice % 16 == 0)
-                visit_read(&me.region);
+                visit_read(&me.region, VISIT_ALL);
             else if (dice % 64 == 1)
                 visit_picture(&me.region);
             else

@@ -25,7 +25,7 @@ static int write_to(void *context, const void *bytes, uint32_t length)
 /* With its checksum, and to be given a right one whatever becomes of it (without the five bytes it then has). */
 static void pictures(const char *directory, cs_region *region)
 {
-    static const unsigned char as_it_is[] = {2}, to_be_put_right[] = {3};
+    static const unsigned char as_it_is[] = {6}, to_be_put_right[] = {7};
     FILE *file = seed(directory, "snapshot", "whole", as_it_is, sizeof as_it_is);
     NEED(cs_snapshot_write(region, write_to, file, 0) == CS_OK);
     NEED(fclose(file) == 0);
@@ -43,6 +43,34 @@ static void pictures(const char *directory, cs_region *region)
     NEED(fclose(file) == 0);
 }
 
+/* A whole region, the smallest that has something of most things. */
+static void image(const char *directory)
+{
+    rig r;
+    member s;
+    cs_config config = {.agents = 2,
+                        .counters = 2,
+                        .areas = 1,
+                        .locks = 1,
+                        .events = 2,
+                        .event_bytes = 24,
+                        .event_kinds = 2,
+                        .participants = 1,
+                        .key_bytes = 16,
+                        .line_bytes = 8,
+                        .fcl_window = 20,
+                        .budgets = 1,
+                        .reservations = 1};
+    rig_open(&r, &config);
+    rig_format(&r);
+    NEED(rig_join(&r, &s, 0) == CS_OK);
+    visit_furnish(&s.region);
+    FILE *file = seed(directory, "region", "image", (const unsigned char[]){255, 1, 0, 0, 0, 12, 0}, 7);
+    NEED(fwrite(r.memory, 1, r.size, file) == r.size && fclose(file) == 0);
+    rig_leave(&s);
+    rig_close(&r);
+}
+
 int main(int count, char **arguments)
 {
     if (count != 2) {
@@ -58,16 +86,15 @@ int main(int count, char **arguments)
     visit_furnish(&s.region);
     pictures(arguments[1], &s.region);
     for (unsigned char base = 0; base < 3; base++) { /* no patch, a sweep, and one call of each kind */
-        unsigned char input[64] = {base, 0xFF, 0, 0, 0, 12, 0, 0, 255, 3, 0, 0};
+        unsigned char input[64] = {base, 0xFF, 0, 0, 0, 12, 0, 0, 0, 255};
         char name[16];
         for (unsigned char what = 0; what < 8; what++)
-            memcpy(input + 12 + 3 * what, (unsigned char[3]){what, what, 1}, 3);
+            memcpy(input + 10 + 3 * what, (unsigned char[3]){what, what, 1}, 3);
         (void)snprintf(name, sizeof name, "base%u", base);
-        NEED(fclose(seed(arguments[1], "region", name, input, 12 + 24)) == 0);
+        NEED(fclose(seed(arguments[1], "region", name, input, 10 + 24)) == 0);
     }
-    FILE *image = seed(arguments[1], "region", "image", (const unsigned char[]){255, 1, 0, 0, 0, 12}, 6);
-    NEED(fwrite(r.memory, 1, r.size, image) == r.size && fclose(image) == 0);
     rig_leave(&s);
     rig_close(&r);
+    image(arguments[1]);
     return 0;
 }

@@ -186,7 +186,7 @@ static int take_bytes(void *context, const void *bytes, uint32_t length)
     return *sum == 0x123456789; /* never; the bytes must have been looked at */
 }
 
-void visit_read(cs_region *region)
+static void read_participants(cs_region *region)
 {
     cs_region_info described;
     cs_health health;
@@ -196,14 +196,17 @@ void visit_read(cs_region *region)
         (void)cs_participant_get(region, slot, &info);
     }
     (void)cs_participant_self(region);
-    read_engine(region);
-    read_tables(region);
-    read_numbers(region);
-    read_areas_and_locks(region);
-    read_agents(region);
-    read_events(region);
-    read_budgets_and_values(region);
     NEED(cs_health_read(region, 1000000, &health) == CS_OK && health.verdict <= CS_HEALTH_FAILED);
+}
+
+void visit_read(cs_region *region, uint32_t parts)
+{
+    static void (*const readers[])(cs_region *) = {
+        read_participants,    read_engine, read_tables, read_numbers,
+        read_areas_and_locks, read_agents, read_events, read_budgets_and_values};
+    for (uint32_t i = 0; i < sizeof readers / sizeof *readers; i++)
+        if (parts >> i & 1u)
+            readers[i](region);
 }
 
 void visit_picture(cs_region *region)

@@ -7,8 +7,9 @@
 
 #include "rig.h"
 
-/* Everything that reads, with and without the right to write; snapshots, which cost more, by themselves. */
-void visit_read(cs_region *region);
+/* What reads, with and without the right to write: one bit of `parts` each; snapshots, which cost more, by themselves. */
+#define VISIT_ALL 0xFFu
+void visit_read(cs_region *region, uint32_t parts);
 void visit_picture(cs_region *region);
 
 /* One call that writes, chosen by `what`, on something found by `which`, with `value`. */
