@@ -162,7 +162,7 @@ def test_p3_a_writer_that_was_stopped_is_an_error_for_others_not_a_hang(path, mo
         "import os, signal, sys, corestate\n"
         "state = corestate.attach(sys.argv[1])\n"
         "scope = state.scope('global')\n"
-        "def stop(rows, number):\n"
+        "def stop(found):\n"
         "    print('inside', flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGSTOP)\n"
         "state._space.change(scope.path, scope.limits, 'a', stop)\n"

@@ -141,6 +141,32 @@ def test_retention_keeps_what_is_current(state):
             state.retain(**arguments)
 
 
+def test_a_history_goes_through_deletions_and_batches(state):
+    scope, before = state.scope("user", "ann"), {}
+    for value in (1, 2, None, None, 3):  # the second deletion finds nothing
+        if value is None:
+            scope.delete("a")
+        else:
+            scope["a"] = value
+        before[value] = state.changes(since=0).drain()[-1].sequence
+    with state.transaction() as tx:
+        tx(scope)["a"] = 4
+        tx(scope)["b"] = 1
+    assert [(v.version, v.value, v.deleted) for v in scope.history("a")] == [
+        (1, 1, False), (2, 2, False), (3, None, True), (4, 3, False), (5, 4, False),
+    ]  # fmt: skip
+    assert [dict(scope.at(change=before[key])) for key in (1, 2, None, 3)] == [{"a": 1}, {"a": 2}, {}, {"a": 3}]
+    scope.clear()
+    assert [v.version for v in scope.history("b")] == [1, 2]
+    assert dict(scope.at(change=before[2])) == {"a": 2}
+    assert scope.set("b", 5) == 3
+    assert state.retain(versions=2) == 5  # four of a, one of b
+    assert [(v.version, v.deleted) for v in scope.history("a")] == [(5, False), (6, True)]
+    assert dict(scope.at(change=before[2])) == {}, "forgotten, and nothing else in its place"
+    assert scope.set("a", 6) == 7
+    assert [(c.key, c.version, c.value) for c in state.changes(since=0).drain()][:2] == [("a", 1, None), ("a", 2, None)]
+
+
 def test_timeline_of_a_workflow(state):
     workflow = state.workflow("train")
     workflow["started"] = True

@@ -71,9 +71,8 @@ class Feed:
         if not self._rows:
             with self._space.store.read() as rows:
                 found = rows.all(
-                    "SELECT c.sequence, c.time_ns, c.operation, s.path, c.key, c.version, v.tag, v.value "
+                    "SELECT c.sequence, c.time_ns, c.operation, s.path, c.key, c.version, c.tag, c.value "
                     "FROM changes c JOIN scopes s ON s.id = c.scope "
-                    "LEFT JOIN versions v ON v.scope = c.scope AND v.key = c.key AND v.version = c.version "
                     "WHERE c.sequence > ? ORDER BY c.sequence LIMIT ?",
                     self.last,
                     _AT_ONCE,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from corestate.errors import InvalidError, NotFoundError, WrongTypeError
 from corestate.scopes.encoding import decode, encode
 from corestate.scopes.limits import checked_key
-from corestate.scopes.rows import Write, scope_id
+from corestate.scopes.rows import HISTORY, VALUES_AT, Write, scope_id
 from corestate.scopes.space import Batch, KeyMissingError
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def history(space: Space, path: ScopePath, key: str) -> list[Version]:
     checked_key(key)
     with space.store.read() as rows:
         found = rows.all(
-            "SELECT version, tag, value, operation, time_ns, change FROM versions "
-            "WHERE scope = ? AND key = ? ORDER BY version",
+            HISTORY,
             scope_id(rows, path.to_bytes()),
             key,
         )
@@ -107,24 +106,24 @@ def _nanoseconds(moment: Any) -> int:
 
 
 def at(space: Space, path: ScopePath, time: Any = None, change: int | None = None) -> ScopeView:
-    """A scope as it was at a time, or after a change. O(keys that ever were)."""
+    """A scope as it was at a time, or after a change. O(keys that ever were + changes since)."""
     if (time is None) == (change is None):
         raise InvalidError.because(
             f"{path} at ...", expected="a time, or a change", found="both or neither", advice="give one of them"
         )
     with space.store.read() as rows:
         if change is None:
-            row = rows.one("SELECT max(sequence) FROM changes WHERE time_ns <= ?", _nanoseconds(time))
-            change = int(row[0] or 0) if row else 0
+            row = rows.one(
+                "SELECT sequence FROM changes WHERE time_ns <= ? ORDER BY sequence DESC LIMIT 1", _nanoseconds(time)
+            )
+            change = int(row[0]) if row else 0
         values = _values(rows, path, change)
     return ScopeView(path, change, values)
 
 
 def _values(rows: Rows, path: ScopePath, change: int) -> dict[str, Any]:
     found = rows.all(
-        "SELECT v.key, v.tag, v.value FROM versions v JOIN (SELECT key, max(version) AS newest FROM versions "
-        "WHERE scope = ?1 AND change <= ?2 GROUP BY key) n ON v.key = n.key AND v.version = n.newest "
-        "WHERE v.scope = ?1 AND v.value IS NOT NULL ORDER BY v.key",
+        VALUES_AT,
         scope_id(rows, path.to_bytes()),
         change,
     )
@@ -193,6 +192,14 @@ def fork(source: ScopePath, view: Mapping[str, Any], change: int, target: Scope)
     return len(view)
 
 
+_FORGET = (
+    "UPDATE changes SET kept = 0, tag = NULL, value = NULL WHERE kept = 1 AND version <= coalesce("
+    "(SELECT e.version FROM entries e WHERE e.scope = changes.scope AND e.key = changes.key), "
+    "(SELECT d.version FROM deleted d WHERE d.scope = changes.scope AND d.key = changes.key))"
+)
+"""All but the newest versions of each key; how many of those stay follows."""
+
+
 def retain(space: Space, *, age: float | None = None, versions: int | None = None) -> int:
     """Forget old versions: those older than ``age`` seconds, and all but the newest ``versions`` of each key.
 
@@ -206,16 +213,8 @@ def retain(space: Space, *, age: float | None = None, versions: int | None = Non
         )
     removed = 0
     with space.store.write() as rows:
-        newest = "(SELECT max(version) FROM versions n WHERE n.scope = versions.scope AND n.key = versions.key)"
         if age is not None:
-            removed += rows.run(
-                f"DELETE FROM versions WHERE time_ns < ? AND version < {newest}",  # noqa: S608 - no input in it
-                time.time_ns() - int(age * 1e9),
-            )
+            removed += rows.run(f"{_FORGET} - 1 AND time_ns < ?", time.time_ns() - int(age * 1e9))
         if versions is not None:
-            removed += rows.run(
-                "DELETE FROM versions WHERE version < (SELECT min(version) FROM (SELECT version FROM versions n "
-                "WHERE n.scope = versions.scope AND n.key = versions.key ORDER BY version DESC LIMIT ?))",
-                versions,
-            )
+            removed += rows.run(f"{_FORGET} - ?", versions)
     return removed

@@ -18,7 +18,7 @@ from corestate.scopes.encoding import decode
 from corestate.waiting import wait
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from corestate.region import Region
 
@@ -43,6 +43,30 @@ class _Buffers(threading.local):
         self.number = ffi.new("uint32_t *")
 
 
+class _Held:
+    """The locks of some keys, held inside a ``with`` block."""
+
+    __slots__ = ("_hot", "_locks", "_taken")
+
+    def __init__(self, hot: Hot, locks: Sequence[int]) -> None:
+        self._hot = hot
+        self._locks = locks
+        self._taken = 0
+
+    def __enter__(self) -> None:
+        try:
+            for lock in self._locks:
+                self._hot._lock(lock)  # noqa: SLF001 - of one module
+                self._taken += 1
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        for lock in self._locks[: self._taken]:
+            self._hot._unlock(lock)  # noqa: SLF001
+
+
 class Hot:
     """The hot values of one store under one boot.
 
@@ -56,11 +80,8 @@ class Hot:
         self._size = region.config.value_bytes if region.config.values else 0
         self._buffers = _Buffers(self._size)
         self.epoch = epoch
-
-    @property
-    def there(self) -> bool:
+        self.there = self._size > 0 and region.writable
         """Whether this region has room for hot values, and this process may write them."""
-        return self._size > 0 and self._region.writable
 
     def get(self, key: bytes) -> Any:
         """The value, or ``MISS``. One call of the core, lock-free; about a microsecond for a small value."""
@@ -84,19 +105,11 @@ class Hot:
             return None
         return info.version, info.expires_ns, info.tag, bytes(buffers.memory[: info.length])
 
-    @contextmanager
-    def locked(self, keys: Iterable[bytes]) -> Iterator[None]:
+    def locked(self, keys: Iterable[bytes]) -> _Held:
         """Hold the locks of these keys, taken in one order by everybody; marks left at the end are cleared."""
-        held: list[int] = []
-        try:
-            if self.there:
-                for lock in sorted({self._lock_of(key) for key in keys}):
-                    self._lock(lock)
-                    held.append(lock)
-            yield
-        finally:
-            for lock in reversed(held):
-                check(lib.cs_value_unlock(self._region.view, lock), "unlocking keys")
+        if not self.there:
+            return _Held(self, ())
+        return _Held(self, sorted({self._lock_of(key) for key in keys}))
 
     @contextmanager
     def locked_now(self, key: bytes) -> Iterator[bool]:
@@ -106,14 +119,21 @@ class Hot:
         try:
             yield held
         finally:
-            if held:
-                check(lib.cs_value_unlock(self._region.view, lock), "unlocking a key")
+            if lock is not None and held:
+                self._unlock(lock)
 
     def _lock(self, lock: int) -> None:
+        if lib.cs_value_lock(self._region.view, lock, 0) >= 0:
+            return
         code = wait(self._region, lambda view, ns: lib.cs_value_lock(view, lock, ns), _LOCK_SECONDS)
         if code == lib.CS_E_TIMEOUT:
             raise StoreBusyError.because("locking keys", found="that another process has held them for too long")
         check(code, "locking keys")
+
+    def _unlock(self, lock: int) -> None:
+        code = lib.cs_value_unlock(self._region.view, lock)
+        if code < 0:
+            raise error(code, "unlocking keys")
 
     def _lock_of(self, key: bytes) -> int:
         number = self._buffers.number
@@ -123,7 +143,9 @@ class Hot:
     def mark(self, key: bytes) -> None:
         """While its lock is held: send readers to the store until ``publish``, ``drop`` or the end of the lock."""
         if self.there:
-            check(lib.cs_value_mark(self._region.view, key, len(key)), "marking a key")
+            code = lib.cs_value_mark(self._region.view, key, len(key))
+            if code < 0:
+                raise error(code, "marking a key")
 
     def drop(self, key: bytes) -> None:
         """While its lock is held: forget it."""

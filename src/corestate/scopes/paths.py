@@ -6,6 +6,7 @@ The bytes are MessagePack, which says where each part ends: no choice of names m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgpack  # type: ignore[import-untyped]
 
@@ -75,6 +76,10 @@ class ScopePath:
 
     def to_bytes(self) -> bytes:
         """What stands for the path in keys and in the store."""
+        return self._packed
+
+    @cached_property
+    def _packed(self) -> bytes:
         packed: bytes = msgpack.packb([list(part) for part in self.parts], use_bin_type=True)
         return packed
 

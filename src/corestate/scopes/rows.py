@@ -1,19 +1,33 @@
 """The SQL of scoped values. Every function works inside a transaction the caller holds."""
 
+# ruff: noqa: S608 - what is put into the SQL is constant, or marks for parameters
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from corestate.errors import CorestateError
 from corestate.scopes.limits import LimitExceededError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from corestate.scopes.limits import Limits
     from corestate.stores import Row, Rows
 
-__all__ = ["ConflictError", "Current", "Write", "apply", "current", "scope_id"]
+__all__ = [
+    "CHANGES_OF",
+    "HISTORY",
+    "VALUES_AT",
+    "ConflictError",
+    "Current",
+    "Write",
+    "apply",
+    "apply_one",
+    "current",
+    "scope_id",
+]
 
 
 class ConflictError(CorestateError, ValueError):
@@ -24,8 +38,7 @@ class ConflictError(CorestateError, ValueError):
     advice = "read it again and decide anew; state.transact(fn) does"
 
 
-@dataclass(frozen=True)
-class Current:
+class Current(NamedTuple):
     """A current value as the store has it."""
 
     version: int
@@ -33,6 +46,7 @@ class Current:
     value: bytes
     expires_ns: int
     time_ns: int
+    change: int
 
 
 @dataclass
@@ -50,6 +64,55 @@ class Write:
     sequence: int = 0  # filled in: of its change
 
 
+_CURRENT = "version, tag, value, expires_ns, time_ns, change"
+_ONE = (
+    f"SELECT last, {_CURRENT} FROM (SELECT max(sequence) AS last FROM changes) "
+    "LEFT JOIN entries ON scope = ? AND key = ?"
+)
+_ADD_CHANGE = (
+    "INSERT INTO changes (sequence, time_ns, operation, scope, key, version, previous, tag, value) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_PUT_ENTRY = (
+    f"INSERT INTO entries (scope, key, {_CURRENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (scope, key) DO UPDATE SET version = excluded.version, tag = excluded.tag, value = excluded.value, "
+    "expires_ns = excluded.expires_ns, time_ns = excluded.time_ns, change = excluded.change"
+)
+_PUT_DELETED = (
+    "INSERT INTO deleted (scope, key, version, change) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (scope, key) DO UPDATE SET version = excluded.version, change = excluded.change"
+)
+_HEADS = "SELECT change FROM entries WHERE scope = ?1 UNION ALL SELECT change FROM deleted WHERE scope = ?1"
+_CHAIN = (
+    "WITH RECURSIVE chain (sequence, previous) AS ("
+    f"SELECT sequence, previous FROM changes WHERE sequence IN ({_HEADS}) "
+    "UNION ALL SELECT c.sequence, c.previous FROM chain JOIN changes c ON c.sequence = chain.previous"
+)
+CHANGES_OF = (
+    f"{_CHAIN}) SELECT c.sequence, c.time_ns, c.operation, c.key, c.version, c.tag, c.value "
+    "FROM chain JOIN changes c ON c.sequence = chain.sequence ORDER BY c.sequence"
+)
+"""Every change of the scope ``?1``."""
+VALUES_AT = (
+    f"{_CHAIN} WHERE chain.sequence > ?2 AND c.kept = 1) SELECT c.key, c.tag, c.value "
+    "FROM chain JOIN changes c ON c.sequence = chain.sequence "
+    "WHERE chain.sequence <= ?2 AND c.value IS NOT NULL ORDER BY c.key"
+)
+"""What the scope ``?1`` held just after the change ``?2``."""
+HISTORY = (
+    "WITH RECURSIVE chain (sequence, version, tag, value, operation, time_ns, previous) AS ("
+    "SELECT sequence, version, tag, value, operation, time_ns, previous FROM changes "
+    "WHERE kept = 1 AND sequence IN (SELECT change FROM entries WHERE scope = ?1 AND key = ?2 "
+    "UNION ALL SELECT change FROM deleted WHERE scope = ?1 AND key = ?2) UNION ALL "
+    "SELECT c.sequence, c.version, c.tag, c.value, c.operation, c.time_ns, c.previous "
+    "FROM chain JOIN changes c ON c.sequence = chain.previous WHERE c.kept = 1) "
+    "SELECT version, tag, value, operation, time_ns, sequence FROM chain ORDER BY version"
+)
+"""Every kept version of the key ``?2`` of the scope ``?1``."""
+_AT_ONCE = 500
+"""How many keys one query asks for."""
+
+
 def scope_id(rows: Rows, path: bytes, *, make: bool = False) -> int | None:
     """The number of a scope, made on demand; None when there is none."""
     row = rows.one("SELECT id FROM scopes WHERE path = ?", path)
@@ -60,10 +123,8 @@ def scope_id(rows: Rows, path: bytes, *, make: bool = False) -> int | None:
 
 def current(rows: Rows, scope: int, key: str) -> Current | None:
     """What a key has now, expired or not."""
-    row = rows.one(
-        "SELECT version, tag, value, expires_ns, time_ns FROM entries WHERE scope = ? AND key = ?", scope, key
-    )
-    return None if row is None else Current(*row)
+    row = rows.one(f"SELECT {_CURRENT} FROM entries WHERE scope = ? AND key = ?", scope, key)
+    return None if row is None else Current._make(row)
 
 
 def alive(found: Current | None, now: int) -> Current | None:
@@ -71,40 +132,55 @@ def alive(found: Current | None, now: int) -> Current | None:
     return found if found is not None and (not found.expires_ns or found.expires_ns > now) else None
 
 
-_AT_ONCE = 500
-"""How many keys one query asks for."""
-
-
+@dataclass
 class _Known:
     """What the store has of the keys a batch is about, kept up to date as the batch goes."""
 
-    def __init__(self, rows: Rows, scope: int, keys: list[str]) -> None:
-        self.current: dict[str, Current] = {}
-        self.newest: dict[str, int] = {}
-        if len(keys) == 1:
-            found = current(rows, scope, keys[0])
-            if found is not None:
-                self.current[keys[0]] = found
-        for start in range(0, len(keys) if len(keys) > 1 else 0, _AT_ONCE):
-            part = keys[start : start + _AT_ONCE]
-            found_rows = rows.all(
-                "SELECT key, version, tag, value, expires_ns, time_ns FROM entries "  # noqa: S608 - only marks
-                f"WHERE scope = ? AND key IN ({', '.join('?' * len(part))})",
-                scope,
-                *part,
-            )
-            self.current.update((key, Current(*rest)) for key, *rest in found_rows)
+    last: int
+    """The sequence of the newest change."""
+    current: dict[str, Current] = field(default_factory=dict)
+    deleted: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Version and change of the deletion, of keys that had a value once."""
+
+    def look(self, rows: Rows, scope: int, keys: list[str]) -> None:
+        """Ask for these keys, which are not known yet."""
+        for key, *rest in _of_keys(rows, f"SELECT key, {_CURRENT} FROM entries", scope, keys):
+            self.current[key] = Current._make(rest)
         absent = [key for key in keys if key not in self.current]
-        for start in range(0, len(absent), _AT_ONCE):
-            part = absent[start : start + _AT_ONCE]
-            self.newest.update(
-                rows.all(
-                    "SELECT key, max(version) FROM versions "  # noqa: S608 - only marks
-                    f"WHERE scope = ? AND key IN ({', '.join('?' * len(part))}) GROUP BY key",
-                    scope,
-                    *part,
-                )
-            )
+        for key, version, change in _of_keys(rows, "SELECT key, version, change FROM deleted", scope, absent):
+            self.deleted[key] = (version, change)
+
+
+def _of_keys(rows: Rows, select: str, scope: int, keys: list[str]) -> list[Row]:
+    found: list[Row] = []
+    for start in range(0, len(keys), _AT_ONCE):
+        part = keys[start : start + _AT_ONCE]
+        marks = ", ".join("?" * len(part))
+        found.extend(rows.all(f"{select} WHERE scope = ? AND key IN ({marks})", scope, *part))
+    return found
+
+
+def apply_one(
+    rows: Rows, scope: int, key: str, limits: Limits, decide: Callable[[Current | None], Write | None]
+) -> Write | None:
+    """Make the change of one key that is decided on by what it has now, expired or not; None: no change.
+
+    Raises:
+        As ``apply``.
+    """
+    row = rows.one(_ONE, scope, key)
+    if row is None:  # not with an aggregate; it is said for the types
+        return None
+    found = None if row[1] is None else Current._make(row[1:])
+    write = decide(found)
+    if write is not None:
+        known = _Known(row[0] or 0)
+        if found is not None:
+            known.current[key] = found
+        else:
+            known.look(rows, scope, [key])
+        _apply(rows, scope, [write], limits, known)
+    return write
 
 
 def apply(rows: Rows, scope: int, writes: list[Write], limits: Limits) -> None:
@@ -113,45 +189,58 @@ def apply(rows: Rows, scope: int, writes: list[Write], limits: Limits) -> None:
     Raises:
         ConflictError, LimitExceededError: the caller's transaction is to be undone.
     """
+    row = rows.one("SELECT max(sequence) FROM changes")
+    known = _Known(row[0] or 0 if row else 0)
+    known.look(rows, scope, list({write.key: None for write in writes}))
+    _apply(rows, scope, writes, limits, known)
+
+
+def _apply(rows: Rows, scope: int, writes: list[Write], limits: Limits, known: _Known) -> None:
     now = time.time_ns()
-    known = _Known(rows, scope, list({write.key: None for write in writes}))
-    made: list[tuple[Write, str]] = []
+    current, deleted, sequence = known.current, known.deleted, known.last
+    were_deleted = set(deleted)
+    changes: list[Row] = []
+    last: dict[str, Write] = {}  # of several changes of one key the last one stays
     keys = size = 0
     for write in writes:
-        old = known.current.get(write.key)
+        key, value = write.key, write.value
+        old = current.get(key)
         seen = alive(old, now)
-        _agree(write, seen)
-        if write.value is None and old is None:
+        if write.if_version is not None:
+            _agree(write, seen)
+        if value is None and old is None:
             continue
-        version = (old.version if old else known.newest.get(write.key, 0)) + 1
-        keys += (write.value is not None) - (old is not None)
-        size += len(write.value or b"") - (len(old.value) if old else 0)
+        sequence += 1
+        version, previous = (old.version, old.change) if old else deleted.get(key, (0, None))
+        version += 1
+        write.version = write.made = version
+        write.sequence = sequence
+        keys += (value is not None) - (old is not None)
+        size += len(value or b"") - (len(old.value) if old else 0)
         operation = write.operation
-        if write.value is None:
-            if seen is None:
+        if value is None:
+            if seen is None and operation != "expire":
                 operation = "expire"  # its time was over: that is what happened, whoever comes to it
-            known.current.pop(write.key)
-            known.newest[write.key] = version
+                write.version = 0
+            del current[key]
+            deleted[key] = (version, sequence)
         else:
-            if len(write.value) > limits.value_bytes:
-                found = str(len(write.value))
-                expected = f"at most {limits.value_bytes} bytes"
-                raise LimitExceededError.because(f"value of key {write.key!r:.80}", expected=expected, found=found)
-            known.current[write.key] = Current(version, write.tag, write.value, write.expires_ns, now)
-        write.version = version if operation == write.operation else 0
-        write.made = version
-        made.append((write, operation))
-    if made:
-        _store(rows, scope, made, now)
-        row = rows.one(
-            "UPDATE scopes SET keys = keys + ?, bytes = bytes + ?, changed = ? WHERE id = ? RETURNING keys, bytes",
-            keys, size, made[-1][0].sequence, scope,
-        )  # fmt: skip
-        _within(row, limits, keys, size)
+            if len(value) > limits.value_bytes:
+                raise LimitExceededError.because(
+                    f"value of key {key!r:.80}", expected=f"at most {limits.value_bytes} bytes", found=str(len(value))
+                )
+            current[key] = Current(version, write.tag, value, write.expires_ns, now, sequence)
+        tag = None if value is None else write.tag
+        changes.append((sequence, now, operation, scope, key, version, previous, tag, value))
+        last[key] = write
+    if changes:
+        _each(rows, _ADD_CHANGE, changes)
+        _store(rows, scope, known, last, were_deleted)
+        _account(rows, scope, limits, keys, size)
 
 
 def _agree(write: Write, seen: Current | None) -> None:
-    if write.if_version is not None and write.if_version != (seen.version if seen else 0):
+    if write.if_version != (seen.version if seen else 0):
         raise ConflictError.because(
             f"key {write.key!r:.80}",
             expected=f"version {write.if_version}" if write.if_version else "no value (version 0)",
@@ -159,44 +248,16 @@ def _agree(write: Write, seen: Current | None) -> None:
         )
 
 
-def _store(rows: Rows, scope: int, made: list[tuple[Write, str]], now: int) -> None:
-    row = rows.one("UPDATE last_change SET sequence = sequence + ? RETURNING sequence", len(made))
-    first = (row[0] if row else 0) - len(made) + 1
-    for sequence, (write, _) in enumerate(made, first):
-        write.sequence = sequence
-    _each(
-        rows,
-        "INSERT INTO changes (sequence, time_ns, operation, scope, key, version) VALUES (?, ?, ?, ?, ?, ?)",
-        [(write.sequence, now, operation, scope, write.key, write.made) for write, operation in made],
-    )
-    _each(
-        rows,
-        "INSERT INTO versions (scope, key, version, tag, value, operation, change, time_ns) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (scope, write.key, write.made, None if write.value is None else write.tag, write.value, operation,
-             write.sequence, now)
-            for write, operation in made
-        ],
-    )  # fmt: skip
-    last = {write.key: write for write, _ in made}.values()  # of several changes of one key the last one stays
-    _each(
-        rows,
-        "INSERT INTO entries (scope, key, version, tag, value, expires_ns, time_ns) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (scope, key) DO UPDATE SET version = excluded.version, tag = excluded.tag, "
-        "value = excluded.value, expires_ns = excluded.expires_ns, time_ns = excluded.time_ns",
-        [
-            (scope, write.key, write.made, write.tag, write.value, write.expires_ns, now)
-            for write in last
-            if write.value is not None
-        ],
-    )
-    _each(
-        rows,
-        "DELETE FROM entries WHERE scope = ? AND key = ?",
-        [(scope, write.key) for write in last if write.value is None],
-    )
+def _store(rows: Rows, scope: int, known: _Known, last: dict[str, Write], were_deleted: set[str]) -> None:
+    there = [key for key, write in last.items() if write.value is not None]
+    _each(rows, _PUT_ENTRY, [(scope, key, *known.current[key]) for key in there])
+    if len(there) < len(last):
+        gone = [key for key, write in last.items() if write.value is None]
+        _each(rows, "DELETE FROM entries WHERE scope = ? AND key = ?", [(scope, key) for key in gone])
+        _each(rows, _PUT_DELETED, [(scope, key, *known.deleted[key]) for key in gone])
+    if were_deleted:
+        back = [(scope, key) for key in there if key in were_deleted]
+        _each(rows, "DELETE FROM deleted WHERE scope = ? AND key = ?", back)
 
 
 def _each(rows: Rows, sql: str, parameters: list[Row]) -> None:
@@ -206,7 +267,13 @@ def _each(rows: Rows, sql: str, parameters: list[Row]) -> None:
         rows.many(sql, parameters)
 
 
-def _within(row: tuple[int, ...] | None, limits: Limits, keys: int, size: int) -> None:
+def _account(rows: Rows, scope: int, limits: Limits, keys: int, size: int) -> None:
+    """Count what the scope holds, where that has changed."""
+    if not keys and not size:
+        return
+    row = rows.one(
+        "UPDATE scopes SET keys = keys + ?, bytes = bytes + ? WHERE id = ? RETURNING keys, bytes", keys, size, scope
+    )
     if row is None:
         return
     if keys > 0 and row[0] > limits.keys:

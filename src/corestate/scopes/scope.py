@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from corestate.scopes.history import Difference, ScopeView, Version
     from corestate.scopes.paths import ScopePath
+    from corestate.scopes.rows import Current
     from corestate.scopes.space import Space
-    from corestate.stores import Rows
 
 __all__ = ["Entry", "Scope"]
 
@@ -183,7 +183,7 @@ class Scope(MutableMapping[str, Any]):
         value = self._space.hooks.run("write", self.path, key, value)
         tag, packed = encode(value)
         write = Write(key, tag, packed, expiry(ttl), if_version)
-        made = self._make(key, lambda _rows, _scope: write)
+        made = self._make(key, lambda _: write)
         self._space.hooks.run("write", self.path, key, value, after=True)
         return made.version if made else 0
 
@@ -206,7 +206,7 @@ class Scope(MutableMapping[str, Any]):
         """
         checked_key(key)
         self._space.hooks.run("delete", self.path, key)
-        write = self._make(key, lambda _rows, _scope: Write(key, if_version=if_version, operation="delete"))
+        write = self._make(key, lambda _: Write(key, if_version=if_version, operation="delete"))
         self._space.hooks.run("delete", self.path, key, after=True)
         return write is not None and write.version > 0
 
@@ -232,8 +232,8 @@ class Scope(MutableMapping[str, Any]):
         tag, packed = encode(value)
         found: list[Any] = []
 
-        def decide(rows: Rows, scope: int) -> Write | None:
-            now = alive(current(rows, scope, key), time.time_ns())
+        def decide(there: Current | None) -> Write | None:
+            now = alive(there, time.time_ns())
             if now is None:
                 return Write(key, tag, packed, expiry(ttl))
             found.append(decode(now.tag, now.value))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from corestate.errors import NotFoundError, WrongTypeError
@@ -12,14 +11,15 @@ from corestate.scopes.encoding import decode
 from corestate.scopes.hooks import Hooks
 from corestate.scopes.limits import LimitExceededError, Limits
 from corestate.scopes.paths import ScopePath
-from corestate.scopes.rows import ConflictError, Write, alive, apply, current, scope_id
+from corestate.scopes.rows import ConflictError, Write, alive, apply, apply_one, scope_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from corestate.durable import Durable
     from corestate.events import Events
     from corestate.scopes.hot import Hot
+    from corestate.scopes.rows import Current
     from corestate.stores import Rows, Store
 
 __all__ = ["CHANGED", "Batch", "KeyMissingError", "Space"]
@@ -62,28 +62,36 @@ class Batch:
         Args:
             check: called in the store's transaction before anything is written; an exception undoes everything.
         """
+        try:
+            last = self._commit(check)
+        except LimitExceededError as refusal:
+            self.space.tell(refusal)
+            raise
+        self.space.announce(last)
+        return last
+
+    def _commit(self, check: Callable[[Rows], None] | None) -> int:
         packed = {
             (path, write.key): path.to_bytes() + write.key.encode()
             for path, writes in self.writes.items()
             for write in writes
         }
         hot, store = self.space.hot, self.space.store
-        with self.space.telling_limits(), hot.locked(packed.values()):
+        with hot.locked(packed.values()):
             for key in packed.values():
                 hot.mark(key)
             with store.write() as rows:
                 if check is not None:
                     check(rows)
+                numbers = {}
                 for path, writes in self.writes.items():
-                    scope = scope_id(rows, path.to_bytes(), make=True)
-                    if scope is not None:
-                        apply(rows, scope, writes, self.limits[path])
+                    numbers[path] = number = self.space.number(rows, path)
+                    apply(rows, number, writes, self.limits[path])
+            self.space.committed(numbers)
             for path, writes in self.writes.items():
                 for write in writes:
                     self.space.publish(hot, packed[path, write.key], write)
-        last = max((write.sequence for writes in self.writes.values() for write in writes), default=0)
-        self.space.announce(last)
-        return last
+        return max((write.sequence for writes in self.writes.values() for write in writes), default=0)
 
 
 class Space:
@@ -147,28 +155,37 @@ class Space:
     # -- writing -------------------------------------------------------------------------------
 
     def change(
-        self, path: ScopePath, limits: Limits, key: str, decide: Callable[[Rows, int], Write | None]
+        self, path: ScopePath, limits: Limits, key: str, decide: Callable[[Current | None], Write | None]
     ) -> Write | None:
-        """One change, decided on inside the store's transaction: ``decide(rows, scope id)`` gives it, or None."""
+        """One change, decided on inside the store's transaction: ``decide(what there is, expired or not)`` gives it."""
         packed = path.to_bytes() + key.encode()
         hot = self.hot
-        with self.telling_limits(), hot.locked((packed,)):
-            hot.mark(packed)
-            with self.store.write() as rows:
-                number = self._numbers.get(path)
-                scope = number if number is not None else scope_id(rows, path.to_bytes(), make=True) or 0
-                write = decide(rows, scope)
+        try:
+            with hot.locked((packed,)):
+                hot.mark(packed)
+                with self.store.write() as rows:
+                    number = self.number(rows, path)
+                    write = apply_one(rows, number, key, limits, decide)
+                if path not in self._numbers:
+                    self.committed({path: number})
                 if write is not None:
-                    apply(rows, scope, [write], limits)
-            if number is None:
-                if len(self._numbers) >= NUMBERS_KEPT:
-                    self._numbers.clear()
-                self._numbers[path] = scope  # committed, and never changed
-            if write is not None:
-                self.publish(hot, packed, write)
+                    self.publish(hot, packed, write)
+        except LimitExceededError as refusal:
+            self.tell(refusal)
+            raise
         if write is not None:
             self.announce(write.sequence)
         return write
+
+    def number(self, rows: Rows, path: ScopePath) -> int:
+        """The number of a scope in the store, made there on demand."""
+        return self._numbers.get(path) or scope_id(rows, path.to_bytes(), make=True) or 0
+
+    def committed(self, numbers: dict[ScopePath, int]) -> None:
+        """Remember the numbers of scopes: they are committed, and never change."""
+        if len(self._numbers) >= NUMBERS_KEPT:
+            self._numbers.clear()
+        self._numbers.update(numbers)
 
     @staticmethod
     def publish(hot: Hot, packed: bytes, write: Write) -> None:
@@ -187,15 +204,10 @@ class Space:
         if self._writes % WRITES_PER_SWEEP == 0:
             self.sweep()
 
-    @contextmanager
-    def telling_limits(self) -> Iterator[None]:
+    def tell(self, refusal: LimitExceededError) -> None:
         """Whoever watches is told of a write that would have passed a limit."""
-        try:
-            yield
-        except LimitExceededError as refusal:
-            room = self._durable.event_bytes - 16
-            self.events.publish(LIMITED, {"refused": str(refusal).encode()[:room].decode("utf-8", "ignore")})
-            raise
+        room = self._durable.event_bytes - 16
+        self.events.publish(LIMITED, {"refused": str(refusal).encode()[:room].decode("utf-8", "ignore")})
 
     # -- time to live --------------------------------------------------------------------------
 
@@ -228,9 +240,8 @@ class Space:
         return [(ScopePath.from_bytes(path), key) for path, key in found]
 
 
-def _expire(key: str) -> Callable[[Rows, int], Write | None]:
-    def decide(rows: Rows, scope: int) -> Write | None:
-        found = current(rows, scope, key)
+def _expire(key: str) -> Callable[[Current | None], Write | None]:
+    def decide(found: Current | None) -> Write | None:
         if found is None or alive(found, time.time_ns()) is not None:
             return None  # swept or renewed meanwhile
         return Write(key, operation="expire")
@@ -238,12 +249,12 @@ def _expire(key: str) -> Callable[[Rows, int], Write | None]:
     return decide
 
 
-def add_to(key: str, by: float, initial: float, expires_ns: int | None) -> Callable[[Rows, int], Write]:
+def add_to(key: str, by: float, initial: float, expires_ns: int | None) -> Callable[[Current | None], Write]:
     """The change that adds to a number."""
     from corestate.scopes.encoding import encode
 
-    def decide(rows: Rows, scope: int) -> Write:
-        found = alive(current(rows, scope, key), time.time_ns())
+    def decide(there: Current | None) -> Write:
+        found = alive(there, time.time_ns())
         now = decode(found.tag, found.value) if found else initial
         if type(now) not in (int, float):
             raise WrongTypeError.because(f"key {key!r:.80}", expected="a number to add to", found=type(now).__name__)

@@ -63,8 +63,8 @@ class Transaction:
                 raise KeyMissingError.because(f"key {key!r:.80} of {scope.path}")
             return written[1]
         row = self._space.store.one(
-            "SELECT e.version, e.tag, e.value, e.expires_ns, e.time_ns FROM scopes s JOIN entries e ON e.scope = s.id "
-            "WHERE s.path = ? AND e.key = ?",
+            "SELECT e.version, e.tag, e.value, e.expires_ns, e.time_ns, e.change "
+            "FROM scopes s JOIN entries e ON e.scope = s.id WHERE s.path = ? AND e.key = ?",
             scope.path.to_bytes(),
             key,
         )
@@ -82,14 +82,15 @@ class Transaction:
         """The keys of a scope that start with ``prefix``, as this transaction leaves them."""
         self._open()
         with self._space.store.read() as rows:
-            row = rows.one("SELECT id, changed FROM scopes WHERE path = ?", scope.path.to_bytes())
+            number = scope_id(rows, scope.path.to_bytes())
+            last = rows.one("SELECT max(sequence) FROM changes")
             found = rows.all(
                 "SELECT key FROM entries WHERE scope = ? AND key >= ? AND (expires_ns = 0 OR expires_ns > ?)",
-                row[0] if row else 0,
+                number,
                 prefix,
                 time.time_ns(),
             )
-        self._ranges.setdefault(scope.path, int(row[1]) if row else 0)
+        self._ranges.setdefault(scope.path, int(last[0] or 0) if last else 0)
         keys = {key for (key,) in found if key.startswith(prefix)}
         for (path, key), (_, value, _) in self._written.items():
             if path == scope.path and key.startswith(prefix):
@@ -154,9 +155,9 @@ class Transaction:
                     expected=f"version {version}, which the transaction read",
                     found=f"version {found.version if found else 0}",
                 )
-        for path, changed in self._ranges.items():
-            row = rows.one("SELECT changed FROM scopes WHERE path = ?", path.to_bytes())
-            if (int(row[0]) if row else 0) != changed:
+        for path, last in self._ranges.items():
+            number = scope_id(rows, path.to_bytes())
+            if rows.one("SELECT 1 FROM changes WHERE sequence > ? AND scope = ? LIMIT 1", last, number) is not None:
                 raise ConflictError.because(
                     f"scope {path}", expected="the keys the transaction listed", found="that the scope has changed"
                 )

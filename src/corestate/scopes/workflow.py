@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from corestate.scopes.encoding import decode
 from corestate.scopes.paths import ScopePath
+from corestate.scopes.rows import CHANGES_OF
 from corestate.scopes.scope import Scope
 
 if TYPE_CHECKING:
@@ -68,12 +69,7 @@ class Workflow(Scope):
                     },
                 )
                 for scope in mine
-                for sequence, when, operation, key, version, tag, raw in rows.all(
-                    "SELECT c.sequence, c.time_ns, c.operation, c.key, c.version, v.tag, v.value FROM changes c "
-                    "LEFT JOIN versions v ON v.scope = c.scope AND v.key = c.key AND v.version = c.version "
-                    "WHERE c.scope = ?",
-                    scope,
-                )
+                for sequence, when, operation, key, version, tag, raw in rows.all(CHANGES_OF, scope)
             ]
         moments.extend(self._events())
         for source in self._space.timelines:

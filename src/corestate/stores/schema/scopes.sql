@@ -1,17 +1,18 @@
--- Scoped values: what is current, every version there was, and every change in the order of the commits.
+-- Scoped values. Every change is one row, which its key's next change names as its previous: a key's history is that chain.
 CREATE TABLE scopes (
     id INTEGER PRIMARY KEY,
     path BLOB NOT NULL UNIQUE,
     keys INTEGER NOT NULL DEFAULT 0,
     bytes INTEGER NOT NULL DEFAULT 0,
-    changed INTEGER NOT NULL DEFAULT 0,
     forked_from BLOB,
     forked_at INTEGER
 );
+-- What is current. change is where the key's chain begins.
 CREATE TABLE entries (
     scope INTEGER NOT NULL REFERENCES scopes (id),
     key TEXT NOT NULL,
     version INTEGER NOT NULL,
+    change INTEGER NOT NULL,
     tag INTEGER NOT NULL,
     value BLOB NOT NULL,
     expires_ns INTEGER NOT NULL DEFAULT 0,
@@ -19,25 +20,24 @@ CREATE TABLE entries (
     PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
 CREATE INDEX entries_expiring ON entries (expires_ns) WHERE expires_ns > 0;
-CREATE TABLE versions (
+-- Keys that had a value and have none: where their chains begin, so that versions go on and histories are found.
+CREATE TABLE deleted (
     scope INTEGER NOT NULL REFERENCES scopes (id),
     key TEXT NOT NULL,
     version INTEGER NOT NULL,
-    tag INTEGER,
-    value BLOB,
-    operation TEXT NOT NULL,
     change INTEGER NOT NULL,
-    time_ns INTEGER NOT NULL,
-    PRIMARY KEY (scope, key, version)
+    PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
-CREATE TABLE last_change (sequence INTEGER NOT NULL);
-INSERT INTO last_change VALUES (0);
+-- In the order of the commits. The row of a deletion has no value; kept is 0 where retention has taken it.
 CREATE TABLE changes (
     sequence INTEGER PRIMARY KEY,
     time_ns INTEGER NOT NULL,
     operation TEXT NOT NULL,
-    scope INTEGER NOT NULL REFERENCES scopes (id),
+    scope INTEGER NOT NULL,
     key TEXT NOT NULL,
-    version INTEGER NOT NULL
+    version INTEGER NOT NULL,
+    previous INTEGER,
+    kept INTEGER NOT NULL DEFAULT 1,
+    tag INTEGER,
+    value BLOB
 );
-CREATE INDEX changes_of_scope ON changes (scope, sequence);
