@@ -80,8 +80,9 @@ void cs_port_wake(const void *word, int all)
 {
     BaseType_t higher = pdFALSE;
     int interrupt = in_interrupt();
-    for (waiter *next = next_to_wake(word); next; next = all ? next_to_wake(word) : 0) {
+    for (waiter *next = take_waiters(word, all); next;) {
         TaskHandle_t task = ((waiting_task *)(void *)next)->task;
+        next = next->next; /* before it is given, after which it may be gone */
         if (interrupt)
             vTaskNotifyGiveIndexedFromISR(task, CS_FREERTOS_NOTIFICATION, &higher);
         else

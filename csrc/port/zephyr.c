@@ -57,8 +57,11 @@ int cs_port_wait(const void *word, uint32_t expected, uint64_t timeout_ns)
 
 void cs_port_wake(const void *word, int all)
 {
-    for (waiter *next = next_to_wake(word); next; next = all ? next_to_wake(word) : 0)
-        k_sem_give(&((waiting_thread *)(void *)next)->woken);
+    for (waiter *next = take_waiters(word, all); next;) {
+        struct k_sem *woken = &((waiting_thread *)(void *)next)->woken;
+        next = next->next; /* before it is given, after which it may be gone */
+        k_sem_give(woken);
+    }
 }
 
 int cs_port_sleep(uint64_t ns)

@@ -8,8 +8,11 @@ extern uint32_t data_start[], data_end[], data_image[], bss_start[], bss_end[], 
 
 int main(void);
 void reset(void);
+void SVC_Handler(void);
+void PendSV_Handler(void);
 void SysTick_Handler(void);
 void UARTRX0_Handler(void);
+void TIMER0_Handler(void);
 
 #define CPACR (*(volatile uint32_t *)0xE000ED88u)
 #define FPU_ON (0xFu << 20)
@@ -36,12 +39,17 @@ static void fault(void)
 }
 
 static void ignore(void) {}
+__attribute__((weak, alias("ignore"))) void SVC_Handler(void);
+__attribute__((weak, alias("ignore"))) void PendSV_Handler(void);
 __attribute__((weak, alias("ignore"))) void SysTick_Handler(void);
 __attribute__((weak, alias("ignore"))) void UARTRX0_Handler(void);
+__attribute__((weak, alias("ignore"))) void TIMER0_Handler(void);
 
 __attribute__((section(".vectors"), used)) static const struct {
     void *stack;
-    void (*handlers[16])(void);
+    void (*handlers[15])(void);
+    void (*interrupts[9])(void);
 } vectors = {
     stack_top,
-    {reset, fault, fault, fault, fault, fault, 0, 0, 0, 0, ignore, fault, 0, ignore, SysTick_Handler, UARTRX0_Handler}};
+    {reset, fault, fault, fault, fault, fault, 0, 0, 0, 0, SVC_Handler, fault, 0, PendSV_Handler, SysTick_Handler},
+    {UARTRX0_Handler, ignore, ignore, ignore, ignore, ignore, ignore, ignore, TIMER0_Handler}};

@@ -7,12 +7,14 @@
 
 #include <stdint.h>
 
+#define configCPU_CLOCK_HZ 25000000u
 #define configTICK_RATE_HZ 1000u
 #define configTASK_NOTIFICATION_ARRAY_ENTRIES 2u
 
 typedef long BaseType_t;
 typedef unsigned long UBaseType_t;
 typedef uint32_t TickType_t;
+typedef uint32_t StackType_t;
 #define pdFALSE ((BaseType_t)0)
 #define pdTRUE ((BaseType_t)1)
 #define portMAX_DELAY ((TickType_t)0xFFFFFFFF)

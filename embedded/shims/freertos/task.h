@@ -21,8 +21,12 @@ void vTaskNotifyGiveIndexedFromISR(TaskHandle_t task, UBaseType_t index, BaseTyp
 uint32_t ulTaskNotifyTakeIndexed(UBaseType_t index, BaseType_t clear_on_exit, TickType_t ticks);
 
 /* For the example. */
-BaseType_t xTaskCreate(void (*code)(void *), const char *name, uint16_t stack_words, void *parameter,
-                       UBaseType_t priority, TaskHandle_t *handle);
+typedef struct {
+    uint32_t state[32];
+} StaticTask_t;
+typedef void (*TaskFunction_t)(void *);
+TaskHandle_t xTaskCreateStatic(TaskFunction_t code, const char *name, uint32_t stack_words, void *parameter,
+                               UBaseType_t priority, StackType_t *stack, StaticTask_t *task);
 void vTaskStartScheduler(void);
 
 #endif
