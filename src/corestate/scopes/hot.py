@@ -111,6 +111,10 @@ class Hot:
             return _Held(self, ())
         return _Held(self, sorted({self._lock_of(key) for key in keys}))
 
+    def locked_one(self, key: bytes) -> _Held:
+        """As ``locked``, of one key."""
+        return _Held(self, (self._lock_of(key),) if self.there else ())
+
     @contextmanager
     def locked_now(self, key: bytes) -> Iterator[bool]:
         """Hold the lock of a key if nobody else does; gives whether it is held."""
@@ -137,8 +141,11 @@ class Hot:
 
     def _lock_of(self, key: bytes) -> int:
         number = self._buffers.number
-        check(lib.cs_value_lock_of(self._region.view, key, len(key), number), "finding the lock of a key")
-        return int(number[0])
+        code = lib.cs_value_lock_of(self._region.view, key, len(key), number)
+        if code < 0:
+            raise error(code, "finding the lock of a key")
+        lock: int = number[0]
+        return lock
 
     def mark(self, key: bytes) -> None:
         """While its lock is held: send readers to the store until ``publish``, ``drop`` or the end of the lock."""

@@ -49,7 +49,7 @@ class Current(NamedTuple):
     change: int
 
 
-@dataclass
+@dataclass(slots=True)
 class Write:
     """One change to make. ``value`` None deletes."""
 
@@ -171,15 +171,26 @@ def apply_one(
     row = rows.one(_ONE, scope, key)
     if row is None:  # not with an aggregate; it is said for the types
         return None
-    found = None if row[1] is None else Current._make(row[1:])
-    write = decide(found)
-    if write is not None:
+    old = None if row[1] is None else Current._make(row[1:])
+    write = decide(old)
+    if write is None:
+        return None
+    if old is None or write.value is None:
         known = _Known(row[0] or 0)
-        if found is not None:
-            known.current[key] = found
+        if old is not None:
+            known.current[key] = old
         else:
             known.look(rows, scope, [key])
         _apply(rows, scope, [write], limits, known)
+        return write
+    now, sequence = time.time_ns(), row[0] + 1  # a new value for a key that has one: most writes are this
+    operation = _step(write, old, old.version, sequence, now, limits)
+    tag, value, version = write.tag, write.value, write.version
+    rows.run(_ADD_CHANGE, sequence, now, operation, scope, key, version, old.change, tag, value)
+    rows.run(_PUT_ENTRY, scope, key, version, tag, value, write.expires_ns, now, sequence)
+    size = len(value) - len(old.value)
+    if size:
+        _account(rows, scope, limits, 0, size)
     return write
 
 
@@ -205,30 +216,18 @@ def _apply(rows: Rows, scope: int, writes: list[Write], limits: Limits, known: _
     for write in writes:
         key, value = write.key, write.value
         old = current.get(key)
-        seen = alive(old, now)
-        if write.if_version is not None:
-            _agree(write, seen)
-        if value is None and old is None:
+        version, previous = (old.version, old.change) if old else deleted.get(key, (0, None))
+        operation = _step(write, old, version, sequence + 1, now, limits)
+        if operation is None:
             continue
         sequence += 1
-        version, previous = (old.version, old.change) if old else deleted.get(key, (0, None))
         version += 1
-        write.version = write.made = version
-        write.sequence = sequence
         keys += (value is not None) - (old is not None)
         size += len(value or b"") - (len(old.value) if old else 0)
-        operation = write.operation
         if value is None:
-            if seen is None and operation != "expire":
-                operation = "expire"  # its time was over: that is what happened, whoever comes to it
-                write.version = 0
             del current[key]
             deleted[key] = (version, sequence)
         else:
-            if len(value) > limits.value_bytes:
-                raise LimitExceededError.because(
-                    f"value of key {key!r:.80}", expected=f"at most {limits.value_bytes} bytes", found=str(len(value))
-                )
             current[key] = Current(version, write.tag, value, write.expires_ns, now, sequence)
         tag = None if value is None else write.tag
         changes.append((sequence, now, operation, scope, key, version, previous, tag, value))
@@ -236,16 +235,30 @@ def _apply(rows: Rows, scope: int, writes: list[Write], limits: Limits, known: _
     if changes:
         _each(rows, _ADD_CHANGE, changes)
         _store(rows, scope, known, last, were_deleted)
-        _account(rows, scope, limits, keys, size)
+        if keys or size:
+            _account(rows, scope, limits, keys, size)
 
 
-def _agree(write: Write, seen: Current | None) -> None:
-    if write.if_version != (seen.version if seen else 0):
+def _step(write: Write, old: Current | None, newest: int, sequence: int, now: int, limits: Limits) -> str | None:
+    """Check one change and number it; returns what it is called, None when there is nothing to delete."""
+    seen = old if old is None or not old.expires_ns or old.expires_ns > now else None
+    if write.if_version is not None and write.if_version != (seen.version if seen else 0):
         raise ConflictError.because(
             f"key {write.key!r:.80}",
             expected=f"version {write.if_version}" if write.if_version else "no value (version 0)",
             found=f"version {seen.version}" if seen else "no value",
         )
+    if write.value is None and old is None:
+        return None
+    if write.value is not None and len(write.value) > limits.value_bytes:
+        found, most = str(len(write.value)), f"at most {limits.value_bytes} bytes"
+        raise LimitExceededError.because(f"value of key {write.key!r:.80}", expected=most, found=found)
+    write.version = write.made = newest + 1
+    write.sequence = sequence
+    if write.value is None and seen is None and write.operation != "expire":
+        write.version = 0
+        return "expire"  # its time was over: that is what happened, whoever comes to it
+    return write.operation
 
 
 def _store(rows: Rows, scope: int, known: _Known, last: dict[str, Write], were_deleted: set[str]) -> None:
@@ -268,9 +281,7 @@ def _each(rows: Rows, sql: str, parameters: list[Row]) -> None:
 
 
 def _account(rows: Rows, scope: int, limits: Limits, keys: int, size: int) -> None:
-    """Count what the scope holds, where that has changed."""
-    if not keys and not size:
-        return
+    """Count what the scope holds."""
     row = rows.one(
         "UPDATE scopes SET keys = keys + ?, bytes = bytes + ? WHERE id = ? RETURNING keys, bytes", keys, size, scope
     )

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from corestate.errors import NotFoundError, WrongTypeError
-from corestate.scopes.encoding import decode
+from corestate.scopes.encoding import decode, encode
 from corestate.scopes.hooks import Hooks
 from corestate.scopes.limits import LimitExceededError, Limits
 from corestate.scopes.paths import ScopePath
@@ -101,7 +101,7 @@ class Space:
         self._durable = durable
         self.events = events
         self._writes = 0
-        self._numbers: dict[ScopePath, int] = {}
+        self._numbers: dict[bytes, int] = {}
         self._sweeping = threading.Lock()
         self.hooks = Hooks()
         self.timelines: list[Callable[[str], list[Any]]] = []
@@ -158,15 +158,16 @@ class Space:
         self, path: ScopePath, limits: Limits, key: str, decide: Callable[[Current | None], Write | None]
     ) -> Write | None:
         """One change, decided on inside the store's transaction: ``decide(what there is, expired or not)`` gives it."""
-        packed = path.to_bytes() + key.encode()
-        hot = self.hot
+        prefix = path.to_bytes()
+        packed = prefix + key.encode()
+        hot = self._durable.hot
         try:
-            with hot.locked((packed,)):
+            with hot.locked_one(packed):
                 hot.mark(packed)
-                with self.store.write() as rows:
-                    number = self.number(rows, path)
+                with self._durable.store.write() as rows:
+                    number = self._numbers.get(prefix) or self.number(rows, path)
                     write = apply_one(rows, number, key, limits, decide)
-                if path not in self._numbers:
+                if prefix not in self._numbers:
                     self.committed({path: number})
                 if write is not None:
                     self.publish(hot, packed, write)
@@ -179,13 +180,13 @@ class Space:
 
     def number(self, rows: Rows, path: ScopePath) -> int:
         """The number of a scope in the store, made there on demand."""
-        return self._numbers.get(path) or scope_id(rows, path.to_bytes(), make=True) or 0
+        return self._numbers.get(path.to_bytes()) or scope_id(rows, path.to_bytes(), make=True) or 0
 
     def committed(self, numbers: dict[ScopePath, int]) -> None:
         """Remember the numbers of scopes: they are committed, and never change."""
         if len(self._numbers) >= NUMBERS_KEPT:
             self._numbers.clear()
-        self._numbers.update(numbers)
+        self._numbers.update((path.to_bytes(), number) for path, number in numbers.items())
 
     @staticmethod
     def publish(hot: Hot, packed: bytes, write: Write) -> None:
@@ -251,7 +252,6 @@ def _expire(key: str) -> Callable[[Current | None], Write | None]:
 
 def add_to(key: str, by: float, initial: float, expires_ns: int | None) -> Callable[[Current | None], Write]:
     """The change that adds to a number."""
-    from corestate.scopes.encoding import encode
 
     def decide(there: Current | None) -> Write:
         found = alive(there, time.time_ns())

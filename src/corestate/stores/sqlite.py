@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from corestate.errors import (
     StoreBusyError,
@@ -78,14 +78,23 @@ class _Connection(Rows):
         self._execute = raw.execute
 
     def one(self, sql: str, *parameters: object) -> Row | None:
-        found: Row | None = self._run(sql, parameters).fetchone()
+        try:
+            found: Row | None = self._execute(sql, parameters).fetchone()
+        except sqlite3.Error as cause:
+            raise _error(self._path, cause) from cause
         return found
 
     def all(self, sql: str, *parameters: object) -> list[Row]:
-        return self._run(sql, parameters).fetchall()
+        try:
+            return self._execute(sql, parameters).fetchall()
+        except sqlite3.Error as cause:
+            raise _error(self._path, cause) from cause
 
     def run(self, sql: str, *parameters: object) -> int:
-        return self._run(sql, parameters).rowcount
+        try:
+            return self._execute(sql, parameters).rowcount
+        except sqlite3.Error as cause:
+            raise _error(self._path, cause) from cause
 
     def many(self, sql: str, rows: Iterable[Row]) -> None:
         try:
@@ -93,28 +102,20 @@ class _Connection(Rows):
         except sqlite3.Error as cause:
             raise _error(self._path, cause) from cause
 
-    def _run(self, sql: str, parameters: tuple[Any, ...]) -> sqlite3.Cursor:
-        try:
-            return self._execute(sql, parameters)
-        except sqlite3.Error as cause:
-            raise _error(self._path, cause) from cause
-
     def refuse_nesting(self) -> None:
-        if self.busy:
-            raise StoreError.because(
-                f"store {self._path}",
-                expected="a thread that is in no transaction",
-                found="one that is in one already",
-                advice="transactions do not nest: finish the outer one first, or do all of it in that one",
-            )
+        raise StoreError.because(
+            f"store {self._path}",
+            expected="a thread that is in no transaction",
+            found="one that is in one already",
+            advice="transactions do not nest: finish the outer one first, or do all of it in that one",
+        )
 
     def roll_back(self) -> None:
-        if self.raw.in_transaction:
-            try:
-                self.raw.execute("ROLLBACK")
-            except sqlite3.Error:  # a full disk rolls back by itself
-                if self.raw.in_transaction:
-                    raise
+        try:
+            self.raw.execute("ROLLBACK")
+        except sqlite3.Error:  # a full disk rolls back by itself
+            if self.raw.in_transaction:
+                raise
 
 
 class _Transaction:
@@ -135,11 +136,12 @@ class _Transaction:
             guard.acquire()
         turn = None
         try:
-            connection.refuse_nesting()
+            if connection.busy:
+                connection.refuse_nesting()
             if self._turn is not None:
                 self._turn.__enter__()
                 turn = self._turn
-            connection._run(self._begin, ())  # noqa: SLF001
+            connection.run(self._begin)
             connection.busy = True
         except BaseException:
             if turn is not None:
@@ -156,12 +158,13 @@ class _Transaction:
         guard = self._store._memory_guard  # noqa: SLF001
         try:
             if kind is None:
-                connection._run("COMMIT", ())  # noqa: SLF001
+                connection.run("COMMIT")
         finally:
+            connection.busy = False
             try:
-                connection.roll_back()  # nothing, where it was committed
+                if connection.raw.in_transaction:
+                    connection.roll_back()
             finally:
-                connection.busy = False
                 if self._turn is not None:
                     self._turn.__exit__(None, None, None)
                 if guard is not None:
@@ -301,7 +304,8 @@ class SQLiteStore(Store):
                 connection.raw.execute("INSERT INTO meta VALUES ('store_id', ?)", (secrets.token_bytes(16),))
             connection.raw.execute("COMMIT")
         except BaseException:
-            connection.roll_back()
+            if connection.raw.in_transaction:
+                connection.roll_back()
             raise
 
     # -- transactions --------------------------------------------------------------------------
