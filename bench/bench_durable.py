@@ -125,11 +125,12 @@ def test_push_and_pop(row, benchmark, state):
     row("task push, and task pop with a lease (the slower)", 5_000, unit="/s", value=count / slower, least=True)
 
 
-def _write(path, name, seconds, out):
+def _write(path, name, seconds, together, out):
     with corestate.attach(path) as state:
-        scope, end, took = state.scope("user", name), time.monotonic() + seconds, []
-        period = 1 / 1000
-        due = time.perf_counter()
+        scope, took, period = state.scope("user", name), [], 1 / 1000
+        scope["n"] = 0
+        together.wait()  # else the first write while the others are being started
+        end, due = time.monotonic() + seconds, time.perf_counter()
         while time.monotonic() < end:
             before = time.perf_counter()
             scope.increment("n")
@@ -142,10 +143,10 @@ def _write(path, name, seconds, out):
 def test_eight_writers(row, benchmark, tmp_path):
     path, seconds = tmp_path / "eight.state", 3
     corestate.create(path).close()
-    out = SPAWN.Queue()
+    out, together = SPAWN.Queue(), SPAWN.Barrier(8)
 
     def run():
-        workers = [SPAWN.Process(target=_write, args=(str(path), f"w{n}", seconds, out)) for n in range(8)]
+        workers = [SPAWN.Process(target=_write, args=(str(path), f"w{n}", seconds, together, out)) for n in range(8)]
         for worker in workers:
             worker.start()
         found.extend(out.get(timeout=60) for _ in workers)

@@ -72,10 +72,10 @@ class _Turn:
         try:
             lock = self._lock or self._found()
             try:
-                taken = lock.acquire(timeout=_TURN_SECONDS)
+                taken = lock.take(_TURN_SECONDS)
             except StaleError:  # somebody removed it
                 lock = self._found()
-                taken = lock.acquire(timeout=_TURN_SECONDS)
+                taken = lock.take(_TURN_SECONDS)
         except DeadlockError as cause:
             raise StoreError.because(
                 "store",

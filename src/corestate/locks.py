@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Lock", "LockInfo", "Locks"]
 
 
+_FIRST_WAIT_NS = 50_000_000
+
+
 class LockInfo(NamedTuple):
     """One look at a lock."""
 
@@ -68,12 +71,21 @@ class Lock(Named):
         seconds = self._seconds(blocking, timeout)
         code = lib.cs_lock_try(self._region.view, self._table, self._handle)
         if code == lib.CS_E_BUSY:
-            if not blocking:
-                return False
-            table, handle = self._table, self._handle
-            code = wait(self._region, lambda view, ns: lib.cs_lock_acquire(view, table, handle, ns), seconds)
-            if code == lib.CS_E_TIMEOUT:
-                return False
+            return self._wait(seconds) if blocking else False
+        if code < 0:
+            raise error(code, f"lock {self._name!r}")
+        return True
+
+    def take(self, seconds: float) -> bool:
+        """As ``acquire(timeout=seconds)``, for who expects to wait: one call of the core in most cases either way."""
+        code = lib.cs_lock_acquire(self._region.view, self._table, self._handle, _FIRST_WAIT_NS)
+        return code >= 0 or self._wait(seconds)
+
+    def _wait(self, seconds: float | None) -> bool:
+        table, handle = self._table, self._handle
+        code = wait(self._region, lambda view, ns: lib.cs_lock_acquire(view, table, handle, ns), seconds)
+        if code == lib.CS_E_TIMEOUT:
+            return False
         if code < 0:
             raise error(code, f"lock {self._name!r}")
         return True
