@@ -73,8 +73,24 @@ static int add_type(PyObject *module, PyType_Spec *spec, const char *name)
     return result;
 }
 
+/* What runs at fork and at the end is kept for the process, not for each interpreter in it: a region opened in another
+ * interpreter than the first would keep its slot in a child of fork, and after that interpreter's end. */
+static int insist_on_main_interpreter(void)
+{
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) == 0) {
+        return 0;
+    }
+    PyErr_SetString(PyExc_ImportError,
+                    "corestate: expected the main interpreter, found a sub-interpreter, whose regions "
+                    "would not survive fork; use threads or processes");
+    return -1;
+}
+
 static int module_exec(PyObject *module)
 {
+    if (insist_on_main_interpreter()) {
+        return -1;
+    }
     fill_engine_getset();
     return add_type(module, &anchor_spec, "Anchor") || add_type(module, &engine_spec, "HotEngine") ||
                    add_type(module, &counter_spec, "HotCounter") || add_type(module, &gauge_spec, "HotGauge")
