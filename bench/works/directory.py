@@ -1,0 +1,81 @@
+"""A registry of agents, at every size: look one up, register one, list all, memory."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from bench import roles
+from bench.session import Samples, Session
+
+
+def run(session: Session) -> None:
+    """lookup, register, list and memory, for each number of agents."""
+    slow: dict[str, float] = {}
+    for agents in session.form.agents:
+        _at(session, agents, slow)
+    session.reason(
+        "lookup",
+        "UltraDict answers from a copy of the whole dict that each process keeps for itself, and lmdb with a dict of "
+        "two small numbers from JSON; corestate reads the agent with its type, times and owner from shared memory, "
+        "checks that it was one whole, and decodes two parts of MessagePack.",
+    )
+    session.reason(
+        "register",
+        "corestate's registration is also an event to every subscriber, a heartbeat and an owner that is looked after "
+        "if its process dies, and so is the deregistration; the others store and remove a value.",
+    )
+    session.reason(
+        "list",
+        "corestate makes the list from the table itself, agent by agent, as it is at that moment; UltraDict lists the "
+        "copy that each process keeps for itself, and `agents.array()` gives a million agents as one NumPy array.",
+    )
+    session.reason(
+        "memory",
+        "Agents have fixed places for a name of up to 63 bytes and details of up to 64, twice, so that nobody reads "
+        "half a change; the others keep exactly the bytes they were given.",
+    )
+
+
+def _at(session: Session, agents: int, slow: dict[str, float]) -> None:
+    with ExitStack() as stack:
+        cast: dict[str, roles.Directory] = {}
+        for name, peer in session.who(roles.Directory).items():
+            if slow.get(name, 0.0) * agents > session.form.fill_seconds and agents > 1000:
+                seconds = slow[name] * agents
+                session.results.missing.append(
+                    {"name": f"{name}, {agents:,} agents", "why": f"filling it would take about {seconds:.0f} s"}
+                )
+                continue
+            with session.excused(f"{name} with {agents} agents"):
+                played: Any = peer.roles[roles.Directory]
+                before = time.perf_counter()
+                spec = played.create(session.place(), agents=agents)
+                slow[name] = (time.perf_counter() - before) / agents
+                stack.callback(session.destroy, name, played, spec)
+                cast[name] = stack.enter_context(played(spec))
+        _measure(session, cast, agents)
+        cast.clear()
+
+
+def _measure(session: Session, cast: dict[str, roles.Directory], agents: int) -> None:
+    number = agents // 2
+    name = roles.agent_name(number)
+    with session.excused(f"what the directories of {agents} agents hold"):
+        for who, one in cast.items():
+            assert one.lookup(name).result() is not None, who
+            assert len(one.listing().result()) == agents, who
+    codes = {who: one.lookup(name) for who, one in cast.items()}
+    session.keep("lookup", "look up one agent", "us", session.turns(codes), codes=codes, agents=agents)
+    codes = {who: one.register() for who, one in cast.items()}
+    session.keep(
+        "register", "register an agent and deregister it", "us", session.turns(codes), codes=codes, agents=agents
+    )
+    codes = {who: one.listing() for who, one in cast.items()}
+    session.keep("list", "list the ids of all agents", "us", session.turns(codes), codes=codes, agents=agents)
+    taken: Samples = {}
+    for who, one in cast.items():
+        with session.excused(who):
+            taken[who] = [one.memory() / agents]
+    session.keep("memory", "memory of one agent", "bytes", taken, agents=agents)
