@@ -1,9 +1,11 @@
 /** The page's side of the benchmark: reads, and what comes from a worker; and it brings two workers together. */
 import { open } from "/corestate/index.js";
-import { quiet, perCall } from "./measure.js";
+import { median, perCall } from "./measure.js";
 import * as Comlink from "/modules/comlink/dist/esm/comlink.mjs";
 
-const ROUNDS = 3000;
+const ROUNDS = 40;
+const BATCHES = 250;
+const ARRIVALS = 600;
 
 function worker(file = "worker.js") {
   const made = new Worker(file, { type: "module" });
@@ -23,61 +25,64 @@ function reads(state) {
   const view = engine.view("neuronCount");
   const plain = new Int32Array(new SharedArrayBuffer(4));
   return {
-    "engine.neuronCount, through the core": perCall(() => engine.neuronCount),
-    "counter.number, through the core": perCall(() => counter.number),
-    "counter.value (BigInt), through the core": perCall(() => counter.value),
-    "engine.view(), typed array": perCall(() => Atomics.load(view, 0)),
-    "Atomics.load of an Int32Array": perCall(() => Atomics.load(plain, 0)),
-    "counter.add(1)": perCall(() => counter.add(1)),
+    "engine.neuronCount": perCall(() => engine.neuronCount),
+    "counter.number": perCall(() => counter.number),
+    "counter.value": perCall(() => counter.value),
+    "engine.view()": perCall(() => Atomics.load(view, 0)),
+    "Atomics.load": perCall(() => Atomics.load(plain, 0)),
+    "counter.add()": perCall(() => counter.add(1)),
+    "events.publish()": perCall(() => state.events.publish("mark"), 2000),
   };
 }
 
-/** Means of twenty at a time: the clock's steps are too large for single ones. @param {number[]} samples */
-const batches = (samples) =>
-  Array.from({ length: Math.floor(samples.length / 20) }, (_, i) => samples.slice(i * 20, i * 20 + 20).reduce((a, b) => a + b) / 20);
-
-/** How long after a worker has published or posted does the page have it. */
+/** How long after a worker has published or posted does the page have it, in microseconds; by turns. */
 async function toPage(state) {
   const { made, next } = worker();
   made.postMessage({ job: "toPage", handle: state.handle });
   await next();
-  const found = {};
-  for (const way of ["event", "postMessage"]) {
-    const subscription = state.events.subscribe({ kinds: "stamp" });
-    const late = [];
-    for (let i = 0; i < ROUNDS / 5; i++) {
+  const subscription = state.events.subscribe({ kinds: "stamp" });
+  const late = { event: [], postMessage: [] };
+  for (let i = 0; i < ARRIVALS; i++) {
+    for (const way of Object.keys(late)) {
       const arrived = way === "event" ? subscription.get() : next();
       made.postMessage(way);
       const stamp = way === "event" ? (await arrived).data : await arrived;
-      late.push((performance.timeOrigin + performance.now() - stamp) * 1000);
+      late[way].push((performance.timeOrigin + performance.now() - stamp) * 1000);
     }
-    found[`worker to page, ${way}`] = quiet(batches(late));
   }
   made.terminate();
-  return found;
+  // Means of twenty: the clock's steps are too large for single ones.
+  const means = (samples) => Array.from({ length: samples.length / 20 }, (_, i) => samples.slice(i * 20, i * 20 + 20).reduce((a, b) => a + b) / 20);
+  return Object.fromEntries(Object.entries(late).map(([way, samples]) => [way, median(means(samples))]));
 }
 
-/** Round trips between two workers. */
+/** Round trips between two workers, in microseconds, batch by batch. */
 async function betweenWorkers(state) {
   const [left, right] = [worker(), worker()];
   const channel = new MessageChannel();
-  const words = new SharedArrayBuffer(64);
-  right.made.postMessage({ job: "answer", handle: state.handle, port: channel.port2, words, rounds: ROUNDS }, [channel.port2]);
-  left.made.postMessage({ job: "ask", handle: state.handle, port: channel.port1, words, rounds: ROUNDS }, [channel.port1]);
+  const words = new SharedArrayBuffer(128);
+  const common = { handle: state.handle, words, batches: BATCHES, rounds: ROUNDS };
+  left.made.postMessage({ ...common, job: "ask", port: channel.port1 }, [channel.port1]);
+  right.made.postMessage({ ...common, job: "answer", port: channel.port2 }, [channel.port2]);
   const found = await left.next();
   left.made.terminate();
   right.made.terminate();
+  return found;
+}
+
+/** The same as a call that Comlink carries, page to worker. */
+async function comlink() {
   const remote = worker("comlink-worker.js");
   const proxy = Comlink.wrap(remote.made);
   await proxy.add(0);
   const taken = [];
-  for (let i = 0; i < ROUNDS / 5; i++) {
+  for (let batch = 0; batch < BATCHES; batch++) {
     const began = performance.now();
-    await proxy.add(1);
-    taken.push((performance.now() - began) * 1000);
+    for (let i = 0; i < ROUNDS; i++) await proxy.add(1);
+    taken.push(((performance.now() - began) * 1000) / ROUNDS);
   }
   remote.made.terminate();
-  return { ...found, "round trip, Comlink call from the page": quiet(batches(taken)) };
+  return taken;
 }
 
 async function python(state, wheels) {
@@ -91,8 +96,9 @@ async function python(state, wheels) {
 globalThis.bench = async (wheels) => {
   const state = await open({ name: "bench", config: { events: 4096 } });
   return {
-    "nanoseconds a call": reads(state),
-    "microseconds": { ...(await betweenWorkers(state)), ...(await toPage(state)) },
-    "microseconds a call in Pyodide": await python(state, wheels),
+    reads: reads(state),
+    trips: { ...(await betweenWorkers(state)), "Comlink call": await comlink() },
+    arrivals: await toPage(state),
+    python: await python(state, wheels),
   };
 };

@@ -1,91 +1,101 @@
 /** The workers' side: one asks, one answers, by each way in turn. */
 import { attach } from "/corestate/index.js";
-import { quiet } from "./measure.js";
-
-const WARM = 200;
-const BATCH = 20;
 
 const next = (target) => new Promise((resolve) => target.addEventListener("message", ({ data }) => resolve(data), { once: true }));
 
-/** Microseconds a round of something takes, by batches that the clock can measure, after some to warm up. */
-async function times(rounds, once) {
-  const taken = [];
-  for (let batch = 0; batch < (rounds + WARM) / BATCH; batch++) {
-    const began = performance.now();
-    for (let i = batch * BATCH; i < (batch + 1) * BATCH; i++) {
-      const waited = once(i);
-      if (waited instanceof Promise) await waited;
-    }
-    if (batch >= WARM / BATCH) taken.push(((performance.now() - began) * 1000) / BATCH);
-  }
-  return taken;
-}
-
-/** Until an event is there: looking all the time, or asleep. */
+/** An event, by looking all the time. */
 const poll = (subscription) => {
   for (;;) {
     const [event] = subscription.drain(1);
     if (event) return event;
   }
 };
-const sleep = (subscription) => subscription.getSync();
 
-const WAYS = { polling: poll, asleep: sleep };
+/**
+ * The ways to ask and to answer. Each has words or a subscription of its own, and `turn`s only ever grow.
+ * @returns {Record<string, {ask: (turn: number) => any, answer: (turn: number) => any}>}
+ */
+function ways(state, port, words) {
+  const events = (name, take) => {
+    const [questions, answers] = ["question", "answer"].map((kind) => state.events.subscribe({ kinds: `${kind} ${name}` }));
+    return {
+      ask: (turn) => (state.events.publish(`question ${name}`, turn), take(answers)),
+      answer: () => state.events.publish(`answer ${name}`, take(questions).data),
+    };
+  };
+  const [spun, slept] = [new Int32Array(words, 0, 2), new Int32Array(words, 64, 2)];
+  return {
+    "event, polling": events("polling", poll),
+    "event, asleep": events("asleep", (subscription) => subscription.getSync()),
+    "Atomics, polling": {
+      ask: (turn) => {
+        Atomics.store(spun, 0, turn);
+        while (Atomics.load(spun, 1) !== turn);
+      },
+      answer: (turn) => {
+        while (Atomics.load(spun, 0) !== turn);
+        Atomics.store(spun, 1, turn);
+      },
+    },
+    "Atomics, asleep": {
+      ask: (turn) => {
+        Atomics.store(slept, 0, turn);
+        Atomics.notify(slept, 0);
+        while (Atomics.load(slept, 1) !== turn) Atomics.wait(slept, 1, turn - 1);
+      },
+      answer: (turn) => {
+        while (Atomics.load(slept, 0) !== turn) Atomics.wait(slept, 0, turn - 1);
+        Atomics.store(slept, 1, turn);
+        Atomics.notify(slept, 1);
+      },
+    },
+    postMessage: {
+      ask: (turn) => {
+        const answer = next(port);
+        port.postMessage(turn);
+        return answer;
+      },
+      answer: async () => port.postMessage(await next(port)),
+    },
+  };
+}
 
-async function ask(state, { port, words, rounds }) {
+/** Microseconds of a round trip by each way: a batch of each in turn, so that a slow moment of the machine falls on all. */
+async function ask(state, { port, words, batches, rounds }) {
   port.start();
   const found = {};
-  for (const [name, take] of Object.entries(WAYS)) {
-    const answers = state.events.subscribe({ kinds: `answer ${name}` });
-    port.postMessage(name);
-    await next(port); // it listens
-    found[`round trip, event, ${name}`] = quiet(await times(rounds, (i) => (state.events.publish(`question ${name}`, i), take(answers))));
-  }
-  const word = new Int32Array(words);
-  port.postMessage("Atomics");
-  await next(port);
-  found["round trip, Atomics.wait and notify"] = quiet(
-    await times(rounds, (i) => {
-      Atomics.store(word, 0, i + 1);
-      Atomics.notify(word, 0);
-      Atomics.wait(word, 1, i);
-    }),
-  );
-  port.postMessage("postMessage");
-  await next(port);
-  found["round trip, postMessage"] = quiet(
-    await times(rounds, (i) => {
-      const answer = next(port);
-      port.postMessage(i);
-      return answer;
-    }),
-  );
+  const all = Object.entries(ways(state, port, words));
+  await next(port); // the other side is there
+  for (let batch = 0; batch < batches; batch++)
+    for (const [name, way] of all) {
+      const begins = next(port);
+      port.postMessage(name);
+      await begins;
+      const began = performance.now();
+      for (let i = 1; i <= rounds; i++) {
+        const waited = way.ask(batch * rounds + i);
+        if (waited instanceof Promise) await waited;
+      }
+      (found[name] ??= []).push(((performance.now() - began) * 1000) / rounds);
+    }
   postMessage(found);
 }
 
-async function answer(state, { port, words, rounds }) {
+async function answer(state, { port, words, batches, rounds }) {
   port.start();
-  for (const [name, take] of Object.entries(WAYS)) {
-    await next(port);
-    const questions = state.events.subscribe({ kinds: `question ${name}` });
-    port.postMessage("listening");
-    for (let i = 0; i < rounds + WARM; i++) {
-      const event = take(questions);
-      state.events.publish(`answer ${name}`, event.data);
+  const all = ways(state, port, words);
+  port.postMessage("here");
+  for (let batch = 0; batch < batches; batch++)
+    for (let count = Object.keys(all).length; count > 0; count--) {
+      const way = all[await next(port)];
+      const first = way === all.postMessage ? way.answer(batch * rounds + 1) : null; // listens before the other begins
+      port.postMessage("listening");
+      for (let i = first ? 2 : 1; i <= rounds; i++) {
+        if (i === 2) await first;
+        const waited = way.answer(batch * rounds + i);
+        if (waited instanceof Promise) await waited;
+      }
     }
-  }
-  const word = new Int32Array(words);
-  await next(port);
-  port.postMessage("listening");
-  await Promise.resolve();
-  for (let i = 0; i < rounds + WARM; i++) {
-    Atomics.wait(word, 0, i);
-    Atomics.store(word, 1, i + 1);
-    Atomics.notify(word, 1);
-  }
-  await next(port);
-  port.postMessage("listening");
-  for (let i = 0; i < rounds + WARM; i++) port.postMessage(await next(port));
 }
 
 async function toPage(state) {
@@ -102,7 +112,7 @@ globalThis.addEventListener(
   "message",
   async ({ data }) => {
     const state = await attach(data.handle);
-    globalThis.state = state;
+    globalThis.state = state; // in use until this worker ends
     await { ask, answer, toPage }[data.job](state, data);
   },
   { once: true },

@@ -4,7 +4,7 @@ import { decodeChange } from "./changes.js";
 import { check, ClosedError, errorOf, InvalidError, TooBigError } from "./errors.js";
 import { offsetOf, sizeOf } from "./instance.js";
 import { milliseconds, safe, unsigned } from "./numbers.js";
-import { pack, Undecodable, unpack } from "./payload.js";
+import { pack, putWhole, takeWhole, Undecodable, unpack } from "./payload.js";
 import { putName } from "./table.js";
 
 /** @typedef {import("./region.js").Region} Region */
@@ -21,6 +21,11 @@ import { putName } from "./table.js";
 const EVENT = sizeOf("cs_event");
 const AT = Object.fromEntries(["sequence", "time_ns", "kind", "source", "format", "length"].map((name) => [name, offsetOf("cs_event", name)]));
 const BATCH = 64;
+/** What putWhole() writes at most. */
+const WHOLE_BYTES = 5;
+
+/** @param {unknown} data @returns {data is number} whether putWhole() takes it */
+const isSmall = (data) => typeof data === "number" && (data | 0) === data && data >= 0 && !Object.is(data, -0);
 
 /** Kinds by name and by number; a kind once interned keeps its number for as long as the region lives. */
 class Kinds {
@@ -163,8 +168,11 @@ export class Subscription {
   #data(row, kind, format, length) {
     if (format === C.CS_FORMAT_NONE) return null;
     const { core } = this.#region;
+    if (format === C.CS_FORMAT_MSGPACK) {
+      const whole = takeWhole(core.data, row + EVENT, length);
+      return whole < 0 ? unpack(core.copy(row + EVENT, length)) : whole;
+    }
     const bytes = core.copy(row + EVENT, length);
-    if (format === C.CS_FORMAT_MSGPACK) return unpack(bytes);
     if (format === C.CS_FORMAT_BYTES) return bytes;
     return format === C.CS_FORMAT_CHANGE ? decodeChange(core, kind, bytes) : new Undecodable(bytes);
   }
@@ -308,24 +316,28 @@ export class Events {
   publish(kind, data) {
     const { core, config } = this.#region;
     const view = this.#region.view || this.#region.gone();
-    const what = `publishing ${JSON.stringify(kind)}`;
     const number = /** @type {number} */ (this.#kinds.number(kind, true));
     let format = C.CS_FORMAT_NONE;
     let length = 0;
     if (data !== undefined && data !== null) {
-      const bytes = data instanceof Uint8Array ? data : pack(data, `data of event ${JSON.stringify(kind)}`);
+      this.#space ||= core.allocate(Math.max(config.eventBytes, WHOLE_BYTES));
       format = data instanceof Uint8Array ? C.CS_FORMAT_BYTES : C.CS_FORMAT_MSGPACK;
-      length = bytes.length;
+      let bytes = null;
+      if (isSmall(data)) length = putWhole(core.data, this.#space, data);
+      else {
+        bytes = data instanceof Uint8Array ? data : pack(data, `data of event ${JSON.stringify(kind)}`);
+        length = bytes.length;
+      }
       if (length > config.eventBytes)
-        throw new TooBigError(what, {
+        throw new TooBigError(`publishing ${JSON.stringify(kind)}`, {
           expected: `at most ${config.eventBytes} bytes of data`,
           found: `${length} bytes, as MessagePack unless a Uint8Array was given`,
           advice: "publish less, or make the region with more eventBytes",
         });
-      this.#space ||= core.allocate(config.eventBytes);
-      core.bytes.set(bytes, this.#space);
+      if (bytes) core.bytes.set(bytes, this.#space);
     }
-    check(core.exports.cs_event_publish(view, number, format, this.#space, length, core.out), what);
+    const code = core.exports.cs_event_publish(view, number, format, this.#space, length, core.out);
+    if (code < 0) throw errorOf(code, `publishing ${JSON.stringify(kind)}`);
     return core.data.getUint32(core.out, true) + core.data.getUint32(core.out + 4, true) * 2 ** 32;
   }
 

@@ -51,6 +51,8 @@ function sleep(ms) {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
+const ORIGIN = performance.timeOrigin;
+
 export class Core {
   /** @type {WebAssembly.Memory} */
   memory;
@@ -76,7 +78,7 @@ export class Core {
    * @param {boolean} shared
    * @param {() => number} [now] milliseconds since the epoch
    */
-  constructor(module, memory, shared, now = () => performance.timeOrigin + performance.now()) {
+  constructor(module, memory, shared, now = () => ORIGIN + performance.now()) {
     this.memory = memory;
     this.shared = shared;
     const instance = new WebAssembly.Instance(module, {

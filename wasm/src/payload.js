@@ -61,6 +61,35 @@ export function pack(data, what) {
   }
 }
 
+/**
+ * A whole number of 0 to 2^31 - 1, which is what events carry most, written where it goes: as pack() would, without what
+ * pack() makes.
+ * @param {DataView} view @param {number} at with room for 5 bytes @param {number} value @returns {number} its length
+ */
+export function putWhole(view, at, value) {
+  if (value < 0x80) {
+    view.setUint8(at, value);
+    return 1;
+  }
+  if (value < 0x100) {
+    view.setUint16(at, 0xcc00 | value);
+    return 2;
+  }
+  view.setUint8(at, value < 0x10000 ? 0xcd : 0xce);
+  if (value < 0x10000) view.setUint16(at + 1, value);
+  else view.setUint32(at + 1, value);
+  return value < 0x10000 ? 3 : 5;
+}
+
+/** The other way; -1 for whatever else is there. @param {DataView} view @param {number} at @param {number} length */
+export function takeWhole(view, at, length) {
+  const first = view.getUint8(at);
+  if (length === 1 && first < 0x80) return first;
+  if (length === 2 && first === 0xcc) return view.getUint8(at + 1);
+  if (length === 3 && first === 0xcd) return view.getUint16(at + 1);
+  return length === 5 && first === 0xce ? view.getUint32(at + 1) : -1;
+}
+
 /** Data from MessagePack; whole numbers beyond 2^53 come as BigInt; what cannot be decoded comes as Undecodable. @param {Uint8Array} packed */
 export function unpack(packed) {
   try {

@@ -184,6 +184,14 @@ for (const shared of [false, true]) {
       ]);
     });
 
+    test("events: numbers come as they went, whatever their length as MessagePack", () => {
+      const all = state.events.subscribe();
+      for (const whole of [0, 1, 127, 128, 255, 256, 65535, 65536, 2 ** 31 - 1, 2 ** 31, 2 ** 32, -1, 1.5]) {
+        state.events.publish("number", whole);
+        assert.equal(all.drain()[0].data, whole);
+      }
+    });
+
     test("events: order, filter, loss to the number, data of every kind", async () => {
       const all = state.events.subscribe();
       const some = state.events.subscribe({ kinds: ["b"] });
