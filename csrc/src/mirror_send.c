@@ -17,7 +17,8 @@ typedef struct sender {
     uint32_t frame_size;
     uint32_t stream, number;
     uint32_t rate, picture_ms, beat_ms;
-    int32_t allowance;         /* bytes that may be sent now; one frame may overdraw it */
+    int32_t allowance;         /* bytes that may be sent now; one unit may overdraw it */
+    uint32_t fraction;         /* of a byte more, in 1024ths */
     uint32_t run, index, line; /* where the round is; `line` counts lines of all runs */
     uint32_t filled, part;     /* of the frame being made */
     uint32_t picture_from, last_picture_from, last_picture_frames;
@@ -291,11 +292,14 @@ static void refill(sender *s, uint64_t now)
     uint64_t passed = now - s->refilled_ns;
     if (!s->rate)
         return;
-    uint32_t ticks = passed < 1000000000 ? (uint32_t)((passed >> 10) * 1100 >> 20) : 1024;
+    /* Rounded down: a time refilled to that lies ahead of a coarse clock would pass for an age. */
+    uint32_t ticks = passed < 1000000000 ? (uint32_t)((passed >> 10) * 1099 >> 20) : 1024;
     s->refilled_ns = passed < 1000000000 ? s->refilled_ns + ticks * 976563ull : now;
+    uint64_t earned = (uint64_t)s->rate * ticks + s->fraction;
+    s->fraction = (uint32_t)earned & 1023u;
     /* At most a 64th of a second's worth at once, and a frame: more would overrun small buffers on the way. */
     int64_t most = (int64_t)(s->rate >> 6) + s->frame_size;
-    int64_t have = s->allowance + (int64_t)((uint64_t)s->rate * ticks >> 10);
+    int64_t have = s->allowance + (int64_t)(earned >> 10);
     s->allowance = (int32_t)(have < most ? have : most);
 }
 

@@ -116,6 +116,8 @@
     CASE(mirror_bounded)                                                                                               \
     CASE(mirror_restarts)                                                                                              \
     CASE(mirror_life)                                                                                                  \
+    CASE(mirror_rate)                                                                                                  \
+    CASE(mirror_p5_hostile)                                                                                            \
     CASE(mirror_p5_garbage)                                                                                            \
     CASE(mirror_refusals)
 
