@@ -100,7 +100,7 @@ class StateManager:
         self._space = Space(self.durable, self.events)
         self.tasks = Tasks(self.durable, self.counters, self.events)
         self.states = States(self._space, self.events)
-        self._space.timelines.append(self.tasks.timeline)
+        self._space.timelines.extend((self.tasks.timeline, self.audit.timeline))
 
     @property
     def address(self) -> str:

@@ -185,7 +185,15 @@ def test_timeline_of_a_workflow(state):
     state.events.publish("milestone", {"workflow": "train", "epoch": 3})
     state.events.publish("milestone", {"workflow": "other"})
     state.tasks.push("fit", workflow="train")
-    assert [(m.source, m.what) for m in workflow.timeline()[4:]] == [("event", "milestone"), ("task", "pushed")]
+    state.audit.log("agent-7", "PII_DETECTED", {"workflow": "train", "field": "name"})
+    state.audit.log("agent-7", "PII_DETECTED", {"workflow": "other"})
+    state.audit.log("agent-7", "NOTE", ["workflow"])
+    assert [(m.source, m.what, m.where) for m in workflow.timeline()[4:]] == [
+        ("event", "milestone", "workflow:train"),
+        ("task", "pushed", "task:1"),
+        ("audit", "PII_DETECTED", "agent-7"),
+    ]
+    assert workflow.timeline()[-1].details == {"sequence": 1, "workflow": "train", "field": "name"}
     with pytest.raises(ValueError, match="workflow"):
         corestate.ScopePath.of("user", "x").step("y")
 

@@ -15,6 +15,7 @@ from corestate.audit.errors import AuditAnchorError, AuditKeyError
 from corestate.audit.rows import AuditEvent, AuditRow, Filter, as_json, checked, export, made, rows_of
 from corestate.audit.verify import broken, pruned_through, verify
 from corestate.errors import InvalidError, ReadOnlyError
+from corestate.scopes.workflow import Moment
 from corestate.stores import Durability
 
 if TYPE_CHECKING:
@@ -260,6 +261,21 @@ class Audit:
             with Path(out).open("w", encoding="utf-8", newline="") as file:
                 return export(found, file, form)
         return export(found, out, form)
+
+    def timeline(self, workflow: str) -> list[Moment]:
+        """What a workflow's timeline shows of the trail: rows with ``{"workflow": name}`` in their details. O(rows)."""
+        if not self._there():
+            return []
+        with self._store.read() as rows:
+            found = rows.all(
+                "SELECT sequence, time_ns, agent_id, event_type, details, hash FROM audit "
+                "WHERE details LIKE '%\"workflow\"%' ORDER BY sequence"
+            )
+        return [
+            Moment(row.time_ns, "audit", row.event_type, row.agent_id, {"sequence": row.sequence, **row.details})
+            for row in map(made, found)
+            if isinstance(row.details, dict) and row.details.get("workflow") == workflow
+        ]
 
     # -- trusting ------------------------------------------------------------------------------
 

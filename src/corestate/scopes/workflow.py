@@ -50,7 +50,8 @@ class Workflow(Scope):
     def timeline(self) -> list[Moment]:
         """What happened in the workflow and its steps, and to tasks, audit rows and events that name it, by time.
 
-        An event names it by data with ``{"workflow": name}``; the region keeps the last ones only.
+        An event names it by data, an audit row by details with ``{"workflow": name}``. The region keeps its last events
+        only. O(changes of the workflow + events + audit rows).
         """
         with self._space.store.read() as rows:
             scopes = {number: ScopePath.from_bytes(path) for number, path in rows.all("SELECT id, path FROM scopes")}
