@@ -2,6 +2,8 @@
 #   make test STRICT=1            a skip is a failure
 #   make demo DEMO_ARGS="..."     arguments for `corestate demo`
 #   make test PYTEST_ARGS="..."   arguments for pytest
+#   make bench BENCH_FORM=full    slower, steadier, and the native and the browser's suites as well
+#   make bench BENCH_PARTS="..."  some of: peers floors native wasm page
 
 PYTHON     ?= python3
 VENV       := .venv
@@ -9,8 +11,10 @@ BIN        := $(VENV)/bin
 STRICT     ?=
 DEMO_ARGS  ?=
 PYTEST_ARGS ?=
+BENCH_FORM ?= short
+BENCH_PARTS ?=
 BENCH_ARGS ?=
-export STRICT PYTEST_ARGS BENCH_ARGS PYTHON
+export STRICT PYTEST_ARGS BENCH_FORM BENCH_PARTS BENCH_ARGS PYTHON
 
 # The package is built again only when something that is compiled, or how it is compiled, has changed.
 NATIVE := pyproject.toml setup.py \
@@ -19,7 +23,7 @@ NATIVE := pyproject.toml setup.py \
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-core test-cross test-python test-proof test-board test-wasm \
-        lint format bench docs wheel check-wheel venv venv-dev clean distclean
+        lint format bench docs wheel check-wheel venv venv-dev venv-bench clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -36,7 +40,7 @@ test-core: ## the C conformance suite on this machine, also under the sanitizers
 test-cross: ## the core compiled for the other platforms, and run where an emulator allows
 	@tools/test-cross
 
-test-python: venv-dev ## the Python tests
+test-python: venv-dev venv-bench ## the Python tests
 	@tools/test-python
 
 test-proof: venv-dev ## crash points, kills, fuzzing, races and models
@@ -54,8 +58,10 @@ lint: venv-dev ## ruff, mypy, clang-format, clang-tidy, shellcheck, and the rule
 format: venv-dev ## writes what `make lint` asks of the formatting
 	@tools/lint --fix
 
-bench: venv-dev ## the benchmarks, C and Python, with ratios (BENCH_ARGS for pytest)
+bench: venv-dev venv-bench ## corestate measured beside its peers; writes docs/benchmarks.md and the README's figures
 	@tools/bench
+
+venv-bench: $(VENV)/.built $(VENV)/.bench ## the same with the peers that it is measured beside
 
 docs: $(VENV)/.docs ## the API reference, from docstrings and header, in build/docs
 	@tools/docs
@@ -78,6 +84,9 @@ $(VENV)/.built: $(VENV)/.base $(NATIVE)
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.base
 	@tools/venv dev
+
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.base
+	@tools/venv bench
 
 $(VENV)/.docs: requirements/docs.txt $(VENV)/.built
 	@tools/venv docs

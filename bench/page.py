@@ -1,8 +1,7 @@
-"""docs/benchmarks.md and the README's block, made from the files of results: ``python -m bench.page``."""
+"""docs/benchmarks.md, written, and the README's block, printed, from the results: ``python -m bench.page``."""
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +12,6 @@ from bench.tables import amount, number
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
-README = ROOT / "README.md"
-BETWEEN = re.compile(r"(<!-- figures:begin -->\n).*?(<!-- figures:end -->)", re.DOTALL)
 SUITES = {
     "python": "Python, beside what a user would pick instead",
     "native": "Native, beside crates and what nature asks for",
@@ -226,19 +223,14 @@ def _ratio(ours: Row, row: Row) -> str:
 
 
 def main() -> int:
-    """Write the plots, the page and the README's block."""
+    """Write the plots and the page, and print the README's block; 1 where nothing says why a peer is ahead."""
     found = load()
     if "python" not in found:
         print(f"{FOLDER}: expected the results of `make bench`, found none; run it first", file=sys.stderr)
         return 1
     drawn = plots.draw(found["python"].rows)
     PAGE.write_text(page(found, drawn), encoding="utf-8")
-    text = README.read_text(encoding="utf-8")
-    if len(BETWEEN.findall(text)) != 1:
-        print("README.md: expected one pair of markers figures:begin and figures:end", file=sys.stderr)
-        return 1
-    figures = block(found)
-    README.write_text(BETWEEN.sub(lambda match: f"{match[1]}{figures}\n{match[2]}", text), encoding="utf-8")
+    print(block(found))
     gaps = [gap for results in found.values() for gap in tables.unexplained(results)]
     for gap in gaps:
         print(f"corestate does not lead and nothing says why: {gap}", file=sys.stderr)

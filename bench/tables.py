@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bench.results import OURS, Results, Row
 
+SINGULAR = {"processes": "process", "subscribers": "subscriber", "contenders": "contender", "versions": "version"}
 Parameters = tuple[tuple[str, int | str], ...]
 
 
@@ -39,7 +40,7 @@ def label(parameters: Parameters) -> str:
         if name == "slow":
             words += ["one slow"] if value else []
         elif isinstance(value, int):
-            words.append(f"{value:,} {name.removesuffix('s') if value == 1 and name != 'bytes' else name}")
+            words.append(f"{value:,} {SINGULAR.get(name, name) if value == 1 else name}")
         elif name == "beside":
             words.append(f"beside {value}")
         else:
