@@ -2,8 +2,8 @@
 #   make test STRICT=1            a skip is a failure
 #   make demo DEMO_ARGS="..."     arguments for `corestate demo`
 #   make test PYTEST_ARGS="..."   arguments for pytest
-#   make bench BENCH_FORM=full    slower, steadier, and the native and the browser's suites as well
-#   make bench BENCH_PARTS="..."  some of: peers floors native wasm page
+#   make bench BENCH_FORM=full    slower, steadier, and the native suite as well
+#   make bench BENCH_PARTS="..."  some of: peers floors native page
 
 PYTHON     ?= python3
 VENV       := .venv

@@ -23,7 +23,7 @@ def convert(found: dict[str, Any], form: str = "full") -> dict[str, Any]:
         if "what" not in info:
             continue
         row = {
-            "work": one["name"],
+            "work": Path(one["fullname"].partition("::")[0]).stem.removeprefix("bench_"),
             "what": info["what"],
             "parameters": {},
             "unit": info["unit"],

@@ -15,7 +15,14 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 SUITES = {
     "python": "Python, beside what a user would pick instead",
     "native": "Native, beside crates and what nature asks for",
-    "wasm": "In the browser",
+}
+PARTS = {
+    "core": "The C core",
+    "python": "Python",
+    "round_trip": "An event there and back",
+    "durable": "Durable values and tasks",
+    "governance": "Agents under governance",
+    "web": "In Chromium, beside postMessage, Atomics and Comlink",
 }
 SHOWN = {
     "counter_read": {},
@@ -148,14 +155,20 @@ def _met(row: Row) -> bool:
 
 def _floors(results: Results) -> list[str]:
     lines = ["## Floors", "", f"What each operation must keep to on an idle machine. {machine(results)}.", ""]
-    lines += ["| | floor | measured | beside |", "|---|---|---|---|"]
-    for row in results.rows:
+    for part, rows in tables.works(results).items():
+        lines += [f"### {PARTS.get(part, part)}", "", *_floors_of(rows), ""]
+    return lines
+
+
+def _floors_of(rows: list[Row]) -> list[str]:
+    lines = ["| | floor | measured | beside |", "|---|---|---|---|"]
+    for row in rows:
         bound = (
             "" if row.floor is None else f"at {'least' if row.better == 'more' else 'most'} {_plain(row.floor, row)}"
         )
         missed = "" if _met(row) else " (missed)"
         lines.append(f"| {row.what} | {bound} | {_plain(row.median, row)}{missed} | {row.note} |")
-    return [*lines, ""]
+    return lines
 
 
 def _plain(value: float, row: Row) -> str:
