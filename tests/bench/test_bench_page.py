@@ -1,4 +1,4 @@
-"""The page is made of the results: what it says of who leads, what it refuses to leave unsaid, and that it is current."""
+"""The page is made of the results: who leads, what it refuses to leave unsaid, and that it is current."""
 
 import pytest
 
