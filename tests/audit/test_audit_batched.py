@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -40,6 +41,32 @@ def test_flush_verify_and_close_commit(batched, path):
     with corestate.attach(path, mode="r") as other:
         assert [row.details for row in other.audit] == list(range(102))
         assert other.audit.verify()
+
+
+def test_p7_what_others_have_seen_of_a_batch_survives_kill_9(path, child):
+    """What is held back is nobody's yet; what anybody has seen is committed."""
+    with corestate.open(path) as other:
+        assert len(other.audit) == 0
+        writer = child(
+            """
+            import sys, corestate
+            state = corestate.open(sys.argv[1], durability="batched")
+            n = 0
+            while True:
+                state.audit.log("a", "T", n)
+                n += 1
+            """,
+            path,
+        )
+        deadline = time.monotonic() + 60
+        while (seen := len(other.audit)) < 100:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        writer.kill()
+        assert other.audit.verify()
+        kept = [row.details for row in other.audit]
+        assert len(kept) >= seen
+        assert kept == list(range(len(kept))), "only a tail is missing, never a row before others"
 
 
 def test_the_end_of_the_program_commits(path, child):

@@ -115,7 +115,95 @@ def logged(state: StateManager) -> None:
         state.audit.log("a", "T", n)
 
 
+def everything(state: StateManager) -> Any:
+    """All of three scopes as the store has them, and each value of them as hot readers have it."""
+    scopes = [state.scope("user", name) for name in ("ann", "bob", "cid")]
+    stored = [dict(scope) for scope in scopes]
+    shown = [{key: scope[key] for key in "abcd" if scope.get(key) is not None} for scope in scopes]
+    assert shown == stored
+    return stored
+
+
+def two_scopes(state: StateManager) -> None:
+    state.scope("user", "ann").update({"a": 1, "b": 2})
+    state.scope("user", "ann")["a"] = 3
+    state.scope("user", "bob").update({"c": 4})
+    everything(state)
+
+
+def expired(state: StateManager) -> None:
+    state.scope("user", "ann").set("a", 1, ttl=0.001)
+    state.scope("user", "ann")["b"] = 1
+    time.sleep(0.002)
+
+
+def swept(state: StateManager) -> Any:
+    assert everything(state)[0] == {"b": 1}, "what has expired is not shown, swept or not"
+    return state.durable.store.one("SELECT count(*) FROM entries")
+
+
+def histories(state: StateManager) -> Any:
+    scope = state.scope("user", "ann")
+    everything(state)
+    return [[version.version for version in scope.history(key)] for key in "ab"]
+
+
+def parent_and_child(state: StateManager) -> None:
+    state.tasks.push("parent")
+    parent = state.tasks.pop(lease=1000)
+    assert parent is not None
+    parent.push("child")
+    parent.suspend()
+
+    state.tasks.pop(types=["child"], lease=1000)
+
+
+def resumed(state: StateManager) -> Any:
+    statuses = state.tasks.get(1).status, state.tasks.get(2).status
+    assert statuses in (("waiting", "leased"), ("ready", "done")), "a parent is resumed when its child is done"
+    return statuses
+
+
+def dead(state: StateManager) -> None:
+    state.tasks.push("t", 1, max_attempts=1)
+    failed(state)
+
+
+def failed(state: StateManager) -> None:
+    task = state.tasks.pop(lease=1000)
+    assert task is not None
+    task.fail("no")
+
+
+def held(state: StateManager) -> corestate.Task:
+    (task,) = state.tasks.find("leased")
+    return task
+
+
 OPERATIONS = {
+    "scope update": Operation(
+        two_scopes, lambda s: s.scope("user", "ann").update({"a": 8, "b": 9, "c": 10}), everything
+    ),
+    "scope set of a new key": Operation(two_scopes, lambda s: s.scope("user", "cid").set_default("d", 1), everything),
+    "scope move": Operation(two_scopes, lambda s: s.scope("user", "ann").move_to(s.scope("user", "bob")), everything),
+    "scope clear": Operation(two_scopes, lambda s: s.scope("user", "ann").clear(), everything),
+    "scope revert": Operation(two_scopes, lambda s: s.scope("user", "ann").revert("a", 1), everything),
+    "scope fork": Operation(two_scopes, lambda s: s.scope("user", "ann").fork("cid"), everything),
+    "sweep": Operation(expired, lambda s: s.sweep_expired(), swept),
+    "retain": Operation(two_scopes, lambda s: s.retain(versions=1), histories),
+    "child complete": Operation(parent_and_child, lambda s: held(s).complete("result"), resumed),
+    "task fail": Operation(
+        lambda s: (s.tasks.push("t", 1), s.tasks.pop(lease=1000)),
+        lambda s: held(s).fail("no"),
+        lambda s: [(task.status, task.error) for task in s.tasks.find()],
+    ),
+    "task suspend": Operation(
+        lambda s: (s.tasks.push("parent"), s.tasks.pop(lease=1000).push("child")),
+        lambda s: held(s).suspend(),
+        lambda s: [task.status for task in s.tasks.find()],
+    ),
+    "task requeue": Operation(dead, lambda s: s.tasks.requeue(1), lambda s: s.tasks.get(1).status),
+    "task forget": Operation(dead, lambda s: s.tasks.forget(), lambda s: len(s.tasks.find())),
     "scope set": Operation(warm, lambda s: s.scope("global").set("a", 2), lambda s: both(s, "global", None, "a")),
     "scope increment": Operation(
         warm, lambda s: s.scope("global").increment("a"), lambda s: both(s, "global", None, "a")

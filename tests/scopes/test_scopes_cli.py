@@ -52,6 +52,37 @@ def test_get_set_keys_history_at_changes(path):
     assert "credit" in run("get", path, "user:ann", "credit", code=1)
 
 
+def test_tasks(path):
+    with corestate.attach(path) as state:
+        state.tasks.push("weld", {"seam": 4}, max_attempts=1)
+        state.tasks.pop("robot").fail("no gas")
+        state.tasks.push("paint")
+    shown = json.loads(run("tasks", path, "--json"))
+    assert shown["counts"] == {"ready": 1, "leased": 0, "waiting": 0, "done": 0, "dead": 1}
+    assert [(task["id"], task["type"], task["error"]) for task in shown["tasks"]] == [
+        (2, "paint", None), (1, "weld", "no gas"),
+    ]  # fmt: skip
+    assert [task["id"] for task in json.loads(run("tasks", path, "--status", "dead", "--json"))["tasks"]] == [1]
+    text = run("tasks", path, "--type", "weld")
+    assert "no gas" in text
+    assert "paint" not in text
+    run("tasks", path, "--requeue", 1)
+    assert json.loads(run("tasks", path, "--json"))["counts"]["ready"] == 2
+    assert "dead" in run("tasks", path, "--requeue", 1, code=1)
+
+
+def test_a_store_that_is_gone_is_said_and_another_adopted(path):
+    run("set", path, "global", "k", "1")
+    store = path.with_name(path.name + ".db")
+    store.unlink()
+    assert "adopt" in run("get", path, "global", "k", code=1)
+    assert not store.exists()
+    run("adopt", path)
+    run("set", path, "global", "k", "2")
+    assert run("get", path, "global", "k") == "2\n"
+    assert len(json.loads(run("history", path, "global", "k", "--json"))) == 1
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

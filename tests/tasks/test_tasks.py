@@ -1,5 +1,6 @@
 """Tasks: newest first, one lease at a time, nothing lost whoever is killed."""
 
+import dataclasses
 import multiprocessing
 import os
 import queue
@@ -151,6 +152,40 @@ def test_depth_is_limited(state):
         for _ in range(100):
             task = state.tasks.push("t", parent=task)
     assert task.depth == 63
+
+
+def test_a_cycle_of_parents_cannot_be_made_and_one_in_the_file_hangs_nobody(state):
+    first = state.tasks.push("t")
+    with pytest.raises(TaskNotFoundError):
+        state.tasks.push("t", parent=first.id + 1)  # its own id, or any later one
+    second = state.tasks.push("t", parent=first)
+    with state.durable.store.write() as rows:  # what no call does
+        rows.run("UPDATE tasks SET parent = 3 - id, open_children = 1")
+    assert [first.id, second.id] == [1, 2]
+    assert [task.id for task in state.tasks.children(first.id)] == [second.id]
+    worker = state.tasks.pop()
+    assert worker.id == second.id
+    with pytest.raises(TaskStateError, match="children"):
+        worker.complete()
+    worker.suspend()
+    worker = state.tasks.pop()
+    worker.suspend()
+    assert state.tasks.pop() is None, "each waits for the other, and no worker for them"
+    assert state.tasks.forget() == 0
+
+
+def test_completing_what_another_worker_has(state):
+    state.tasks.push("t")
+    mine = state.tasks.pop("me", lease=60)
+    forged = dataclasses.replace(mine, token=mine.token + 1)
+    for use in (forged.complete, forged.heartbeat, lambda: forged.fail("no")):
+        with pytest.raises(LeaseLostError):
+            use()
+    mine.complete("done")
+    assert state.tasks.get(mine.id).result == "done"
+    with pytest.raises(LeaseLostError):
+        mine.complete("again")
+    assert state.tasks.get(mine.id).result == "done"
 
 
 def test_bad_input_changes_nothing(state):
