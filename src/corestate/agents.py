@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -274,6 +274,14 @@ class Agents(Mapping[str, AgentInfo]):
             *_, length, raw = _ROW.unpack(image, at)
             yield raw[:length].decode("utf-8", "replace")
 
+    def items(self) -> ItemsView[str, AgentInfo]:
+        """Ids with agents; one that leaves while this goes on is left out. O(agents)."""
+        return _Items(self)
+
+    def values(self) -> ValuesView[AgentInfo]:
+        """All agents; one that leaves while this goes on is left out. O(agents)."""
+        return _Values(self)
+
     def array(self) -> np.ndarray[Any, np.dtype[Any]]:
         """A copy of the registry as a NumPy structured array, each row whole. O(agents).
 
@@ -390,6 +398,26 @@ class Agents(Mapping[str, AgentInfo]):
         return "<Agents closed>" if self._region.closed else f"<Agents {len(self)} of {self._region.address}>"
 
     __hash__ = None  # type: ignore[assignment]
+
+
+class _Items(ItemsView[str, AgentInfo]):
+    _mapping: Agents
+
+    def __iter__(self) -> Iterator[tuple[str, AgentInfo]]:
+        for found in self._mapping.values():
+            yield found.id, found
+
+
+class _Values(ValuesView[AgentInfo]):
+    """As the standard view, which raises when an agent leaves between its id and the look at it."""
+
+    _mapping: Agents
+
+    def __iter__(self) -> Iterator[AgentInfo]:
+        for name in self._mapping:
+            found = self._mapping.get(name)
+            if found is not None:
+                yield found
 
 
 def _unknown(id: object) -> NotFoundError:  # noqa: A002

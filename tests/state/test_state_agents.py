@@ -408,3 +408,26 @@ def test_nesting_within_bounds_is_decoded(state):
 def test_messagepack_of_others_is_read(state):
     raw_register(state, b"a", msgpack.packb({1: (2, b"x", "y", None, 1.5, 2**64 - 1)}))
     assert state.agents["a"].capabilities == {1: [2, b"x", "y", None, 1.5, 2**64 - 1]}
+
+
+def test_an_agent_that_leaves_while_all_are_looked_at_is_left_out(state, child):
+    others = child(
+        """
+        import corestate, sys
+        with corestate.attach(sys.argv[1]) as state:
+            for word in sys.stdin:
+                state.agents.deregister(word.strip())
+                print("gone", flush=True)
+        """,
+        state.address,
+    )
+    for name in ("a", "b", "c", "d"):
+        state.agents.register(name, AgentType.MOTOR)
+    values, items = iter(state.agents.values()), iter(state.agents.items())
+    assert next(values).id == next(items)[0] == "a"
+    for name in ("b", "d"):
+        others.tell(name)
+        assert others.line() == "gone"
+    assert [agent.id for agent in values] == ["c"]
+    assert [(name, agent.id) for name, agent in items] == [("c", "c")]
+    assert len(state.agents.values()) == len(state.agents.items()) == 2
