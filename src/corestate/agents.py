@@ -35,6 +35,7 @@ _ROW = Record(
     "cs_agent_row",
     ("handle", "registered_ns", "last_seen_ns", "type", "status", "participant", "id_length", "id"),
 )
+_ID = Record("cs_agent_row", ("id_length", "id"))
 _TYPES, _STATUSES = tuple(AgentType), tuple(AgentStatus)
 _UNSET: Any = object()
 _MOST_HANDLES = 65536
@@ -269,9 +270,7 @@ class Agents(Mapping[str, AgentInfo]):
     def __iter__(self) -> Iterator[str]:
         """The ids of all agents registered now, as of the call. O(agents)."""
         rows, count = self._export()
-        image = ffi.buffer(rows)
-        for at in range(0, count * _ROW.size, _ROW.size):
-            *_, length, raw = _ROW.unpack(image, at)
+        for length, raw in _ID.unpack_all(ffi.buffer(rows)[: count * _ID.size]):
             yield raw[:length].decode("utf-8", "replace")
 
     def items(self) -> ItemsView[str, AgentInfo]:

@@ -24,15 +24,18 @@ class Record:
             the struct, too.
     """
 
-    __slots__ = ("_places", "ctype", "fields", "size", "unpack")
+    __slots__ = ("_places", "ctype", "fields", "size", "unpack", "unpack_all")
 
     def __init__(self, ctype: str, fields: tuple[str, ...]) -> None:
         self.ctype = ctype
         self.fields = fields
         self.size: int = ffi.sizeof(ctype)
         self._places = {name: self._place(name) for name in fields}
-        self.unpack = Struct(self._format()).unpack_from
+        struct = Struct(self._format())
+        self.unpack = struct.unpack_from
         """``unpack(buffer, offset=0)``: the fields of the struct at an offset as a tuple, char arrays as bytes."""
+        self.unpack_all = struct.iter_unpack
+        """``unpack_all(bytes)``: the same of each struct of an array, one after the other."""
 
     def _place(self, name: str) -> tuple[int, int, bool]:
         struct = ffi.new(f"{self.ctype} *")
