@@ -205,9 +205,7 @@ def main() -> None:
         left = {one for one in left if not one.startswith(("soak.state.db-", "soak.state.picture."))}
         need(not left, f"left behind: {left}")
     shown = ", ".join(f"{value} {what}" for what, value in done.items())
-    print(
-        f"{given.seconds:.0f} s, {crew.kills} kills, {crew.stops} stops, {shown}; a witness grew by {resident >> 10} KiB"
-    )
+    print(f"{given.seconds:.0f} s, {crew.kills} kills, {crew.stops} stops, {shown}, {resident >> 10} KiB grown")
 
 
 if __name__ == "__main__":
