@@ -101,7 +101,7 @@ export class Library {
   /** @param {number} base @param {string} name @returns {import("./region.js").Handle} what `attach` takes */
   handle(base, name) {
     this.#handed = true;
-    return { memory: this.core.memory, base, name };
+    return { memory: this.core.memory, base, name, mode: "rw" };
   }
 
   /**

@@ -28,6 +28,7 @@ import { nanoseconds, offsetOf, sizeOf } from "./instance.js";
  * @property {number} eventsCapacity
  * @property {bigint} eventsLost overwritten before a reader came to them, since the region was made
  * @property {bigint} eventsHoles positions whose producer died or stood still, since the region was made
+ * @property {bigint} linkAgeNs of a mirror: ns since its source was last heard; 0 in every other region
  */
 
 /** @param {import("./instance.js").Core} core @param {number} bits */
@@ -72,6 +73,7 @@ export function readHealth(region, staleAfter) {
       eventsCapacity: found.events_capacity,
       eventsLost: found.events_lost,
       eventsHoles: found.events_holes,
+      linkAgeNs: found.link_age_ns,
     };
   } finally {
     core.free(space);

@@ -9,6 +9,7 @@
  */
 export * from "../generated/enums.js";
 export * from "./errors.js";
+export { Mirror, mirror } from "./mirror.js";
 export { attach, fromImage, load, open, probe, restore } from "./open.js";
 export { Undecodable } from "./payload.js";
 export { watchWorker } from "./realm.js";
@@ -22,6 +23,9 @@ export { forget, saved } from "./storage.js";
 /** @typedef {import("./events.js").Event} Event */
 /** @typedef {import("./events.js").Subscription} Subscription */
 /** @typedef {import("./health.js").Health} Health */
+/** @typedef {import("./line.js").Source} MirrorSource */
+/** @typedef {import("./mirror.js").MirrorOptions} MirrorOptions */
+/** @typedef {import("./mirror.js").MirrorReport} MirrorReport */
 /** @typedef {import("./open.js").OpenOptions} OpenOptions */
 /** @typedef {import("./region.js").Handle} Handle */
 /** @typedef {import("./snapshot.js").Snapshot} Snapshot */

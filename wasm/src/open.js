@@ -1,5 +1,5 @@
 /** Opening, attaching, restoring. */
-import { NotSharedError } from "./errors.js";
+import { NotSharedError, ReadOnlyError } from "./errors.js";
 import { loadModule } from "./load.js";
 import { realm } from "./realm.js";
 import { Region } from "./region.js";
@@ -18,7 +18,7 @@ import { take } from "./storage.js";
  */
 
 /** @param {boolean | undefined} shared @param {string} what */
-function decide(shared, what) {
+export function decide(shared, what) {
   const possible = canShare();
   if (shared && !possible) throw new NotSharedError(what, { found: `crossOriginIsolated = ${/** @type {any} */ (globalThis).crossOriginIsolated}` });
   return shared ?? possible;
@@ -39,12 +39,14 @@ export async function open({ name = "", shared, config } = {}) {
 /**
  * Attach to a region that another page or worker of this page has opened.
  * @param {import("./region.js").Handle} handle what its `state.handle` gave: a shared memory, and where the region starts
- * @param {{mode?: "rw" | "r"}} [options] with mode "r" it takes no participant slot and cannot write
+ * @param {{mode?: "rw" | "r"}} [options] with mode "r" it takes no participant slot and cannot write; the handle's own if not given
  * @returns {Promise<State>}
+ * @throws {ReadOnlyError} mode "rw" of a region whose handle is for reading, such as a mirror's
  * @throws {NotSharedError | NotRegionError | BuildMismatchError | LayoutVersionError | TruncatedError | ParticipantsFullError}
  */
-export async function attach(handle, { mode } = {}) {
+export async function attach(handle, { mode = handle.mode } = {}) {
   const { memory, base, name, module } = handle;
+  if (mode === "rw" && handle.mode === "r") throw new ReadOnlyError("attach", { found: "a handle for reading, as a mirror's is", advice: 'attach with mode "r"; changes are for its source to make' }); // prettier-ignore
   const [core] = await Promise.all([module ?? loadModule(true), realm.ready]);
   return new State(Region.attach({ module: core, memory, base, mode, name }), core);
 }

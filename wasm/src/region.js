@@ -8,7 +8,7 @@ import { camel } from "./names.js";
 /** @typedef {"rw" | "r"} Mode */
 /**
  * What a region is handed to another worker as: `postMessage` takes it.
- * @typedef {{memory: WebAssembly.Memory, base: number, name?: string, module?: WebAssembly.Module}} Handle
+ * @typedef {{memory: WebAssembly.Memory, base: number, name?: string, mode?: Mode, module?: WebAssembly.Module}} Handle
  */
 
 const PAGE = 65536;
@@ -17,14 +17,17 @@ const MAGIC = 0x6d736177_65726f63n; // "corewasm"
 const CONFIG_FIELDS = structs.cs_config.fields.map(({ name }) => ({ name, key: camel(name) }));
 
 /** Gives back what the garbage collector finds unclosed. */
-const forgotten = new FinalizationRegistry((/** @type {{core: Core, view: number}} */ { core, view }) => end(core, view));
+const forgotten = new FinalizationRegistry((/** @type {Attachment} */ attachment) => end(attachment));
 
-/** @param {Core} core @param {number} view */
-function end(core, view) {
+/** @typedef {{core: Core, view: number, borrowed: boolean}} Attachment `borrowed`: the core goes on without it */
+
+/** @param {Attachment} attachment */
+function end({ core, view, borrowed }) {
   if (core.closed) return;
   core.exports.cs_region_close(view);
   core.exports.cs_region_detach(view);
-  core.close();
+  if (borrowed) core.free(view);
+  else core.close();
 }
 
 /** Memory that can become as large as this machine allows, with a mark by which `attach` knows it. @param {number} pages @param {boolean} shared */
@@ -72,6 +75,7 @@ export class Region {
   instance;
   /** Address of the core's `cs_region`, 0 once closed. */
   view = 0;
+  #borrowed;
 
   /**
    * @param {Core} core
@@ -79,8 +83,9 @@ export class Region {
    * @param {number} size
    * @param {Mode} mode
    * @param {string} name
+   * @param {boolean} [borrowed] whether the core is somebody else's, who closes it
    */
-  constructor(core, base, size, mode, name) {
+  constructor(core, base, size, mode, name, borrowed = false) {
     this.core = core;
     this.base = base;
     this.size = size;
@@ -91,13 +96,14 @@ export class Region {
     const flags = mode === "r" ? constants.CS_READ_ONLY : 0;
     check(exports.cs_region_attach(view, base, BigInt(size), flags, -1n), `attaching to the region ${this}`);
     this.view = view;
+    this.#borrowed = borrowed;
     const info = Region.#describe(core, view);
     this.config = /** @type {Config} */ (
       Object.fromEntries(CONFIG_FIELDS.map(({ name: field, key }) => [key, info.config[field]]))
     );
     this.instance = [info.instance[1], info.instance[0]].map((half) => half.toString(16).padStart(16, "0")).join("");
     core.onDeath = () => void (mode === "rw" && this.view && exports.cs_sweep(this.view));
-    forgotten.register(this, { core, view }, this);
+    forgotten.register(this, { core, view, borrowed }, this);
   }
 
   /** @param {Core} core @param {number} view */
@@ -183,6 +189,14 @@ export class Region {
   }
 
   /**
+   * What a mirror keeps: a region that only it writes, on its core.
+   * @param {{core: Core, base: number, size: number, name?: string}} options
+   */
+  static mirrored({ core, base, size, name = "" }) {
+    return new Region(core, base, size, "r", name, true);
+  }
+
+  /**
    * Attach to a region in a shared memory.
    * @param {{module: WebAssembly.Module, memory: WebAssembly.Memory, base: number, mode?: Mode, name?: string}} options
    */
@@ -247,7 +261,7 @@ export class Region {
   /** What `attach` takes in another worker. @returns {Handle} */
   get handle() {
     if (!this.core.shared) throw Core.notShared("handle of a region");
-    return { memory: this.core.memory, base: this.base, name: this.name };
+    return { memory: this.core.memory, base: this.base, name: this.name, mode: this.mode };
   }
 
   /** A copy of all its bytes as they are now: an image. */
@@ -262,7 +276,7 @@ export class Region {
     const { view } = this;
     this.view = 0;
     forgotten.unregister(this);
-    end(this.core, view);
+    end({ core: this.core, view, borrowed: this.#borrowed });
   }
 
   toString() {

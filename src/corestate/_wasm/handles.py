@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from corestate.errors import RegionExistsError, RegionNotFoundError, UnsupportedError
+from corestate.errors import ReadOnlyError, RegionExistsError, RegionNotFoundError, UnsupportedError
 
 if TYPE_CHECKING:
     from corestate._storage import Make, Opened
@@ -30,11 +30,18 @@ def open_handle(handle: Any, *, writable: bool) -> Opened:
 
     Raises:
         UnsupportedError (not shared), NotRegionError, LayoutVersionError, TruncatedError, FormatError (another build).
+        ReadOnlyError: the handle is for reading, as a mirror's is.
     """
     from corestate._storage import Opened
     from corestate._wasm.storage import attached_memory
     from corestate.config import RegionConfig
 
+    if writable and getattr(handle, "mode", "rw") == "r":
+        raise ReadOnlyError.because(
+            "attach",
+            found="a handle for reading, as a mirror's is",
+            advice='attach with mode="r"; changes are for its source to make',
+        )
     return Opened(attached_memory(handle), -1, RegionConfig().permissions, writable)
 
 

@@ -19,6 +19,7 @@ const MOUNTS = {
   "/": path.join(WASM, "tests/browser/pages"),
   "/corestate/": path.join(WASM, "dist"),
   "/modules/": path.join(WASM, "node_modules"),
+  "/node-tests/": path.join(WASM, "tests/node"),
   "/pyodide-tests/": path.join(WASM, "tests/pyodide"),
   "/wheels/": path.join(ROOT, "build/wasm/wheels"),
 };

@@ -3,11 +3,14 @@
 same.py make DIRECTORY: a region in DIRECTORY/host.state with something of everything, and its snapshot host.snap.
 same.py describe FILE: what the region in FILE holds.
 same.py restore SNAPSHOT FILE: the same of a snapshot restored there.
+same.py send FILE LINE: makes such a region in FILE and sends it over LINE. At each line of standard input it changes
+something, and then says in a line what it holds; it ends with its input.
 """
 # ruff: noqa: INP001 - a script that a test runs
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -15,6 +18,7 @@ from typing import Any
 
 import corestate
 from corestate import AgentStatus, AgentType, BurstEngineState, GenomeState, RegionConfig, ServiceState
+from corestate.mirror import Sender
 
 CONFIG = RegionConfig(agents=16, areas=8, counters=8, gauges=8, locks=8, events=64, participants=8, key_bytes=48)
 
@@ -89,8 +93,24 @@ def fill(state: corestate.StateManager) -> None:
         state.events.publish("mark", data)
 
 
+def send(path: Path, line: str) -> None:
+    """Be the source of a mirror."""
+    config = dataclasses.replace(CONFIG, values=16, budgets=2, reservations=2)
+    with corestate.create(path, config=config) as state, Sender(state.region, line):
+        fill(state)
+        for turn, _ in enumerate(sys.stdin):
+            state.engine.burst_count = turn
+            state.counters["turns"].add()
+            state.agents.register(f"agent {turn}", AgentType.MOTOR, metadata={"turn": turn})
+            state.events.publish("turn", turn)
+            print(json.dumps(describe(state)), flush=True)
+
+
 def main(command: str, *arguments: str) -> None:
     """Do what the module says."""
+    if command == "send":
+        send(Path(arguments[0]), arguments[1])
+        return
     if command == "make":
         directory = Path(arguments[0])
         with corestate.create(directory / "host.state", config=CONFIG) as state:

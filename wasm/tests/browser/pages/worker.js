@@ -26,6 +26,10 @@ const jobs = {
     postMessage("added");
   },
 
+  look(state) {
+    postMessage({ mode: state.mode, turns: state.counters.find("turns").number });
+  },
+
   leave(state) {
     state.close();
     postMessage("left");
