@@ -67,6 +67,8 @@ def machine(results: Results) -> str:
         f"{gib:.0f} GiB" if gib else "",
         *(str(found.get(name, "")) for name in ("system", "python", "compiler", "browser", "node", "rustc")),
     ]
+    if "load" in found:
+        parts.append(f"load average {found['load']} when it began")
     return ", ".join(part for part in parts if part)
 
 

@@ -110,18 +110,18 @@ def _draw_one(
         axes.plot(*zip(*line, strict=True), linestyle="--", color="#888888", label=label, linewidth=1.2)
     axes.set(xscale="log", yscale="log", xlabel=plot.against, ylabel=unit, title=plot.title)
     axes.grid(alpha=0.3)
-    _plain_ticks(axes, plot, found)
+    _plain_ticks(axes, found)
     axes.set_axisbelow(True)
     figure.legend(loc="outside right upper", fontsize=7.5, frameon=False)
     figure.savefig(folder / f"{plot.name}.svg", metadata={"Date": None, "Creator": None})
 
 
-def _plain_ticks(axes: Any, plot: Plot, found: dict[str, list[tuple[float, float]]]) -> None:
+def _plain_ticks(axes: Any, found: dict[str, list[tuple[float, float]]]) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    if plot.against in ("processes", "subscribers"):
-        axes.xaxis.set_major_locator(FixedLocator(sorted({size for points in found.values() for size, _ in points})))
-        axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_locator(FixedLocator(sorted({size for points in found.values() for size, _ in points})))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     values = [value for points in found.values() for _, value in points]
@@ -129,4 +129,3 @@ def _plain_ticks(axes: Any, plot: Plot, found: dict[str, list[tuple[float, float
     if high / low < 30:  # so that a flat line looks flat
         middle = math.sqrt(low * high)
         axes.set_ylim(middle / 6, middle * 6)
-    axes.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))

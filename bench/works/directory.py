@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from bench import roles
+from bench.results import OURS
 from bench.session import Samples, Session
 
 
@@ -42,7 +43,7 @@ def _at(session: Session, agents: int, slow: dict[str, float]) -> None:
     with ExitStack() as stack:
         cast: dict[str, roles.Directory] = {}
         for name, peer in session.who(roles.Directory).items():
-            if slow.get(name, 0.0) * agents > session.form.fill_seconds and agents > 1000:
+            if name != OURS and agents > 1000 and slow.get(name, 0.0) * agents > session.form.fill_seconds:
                 seconds = slow[name] * agents
                 session.results.missing.append(
                     {"name": f"{name}, {agents:,} agents", "why": f"filling it would take about {seconds:.0f} s"}
