@@ -29,18 +29,28 @@ MISS = object()
 
 _NOT_FOUND, _BUSY, _TOO_BIG = lib.CS_E_NOT_FOUND, lib.CS_E_BUSY, lib.CS_E_TOO_BIG
 _now = time.time_ns
+_get = lib.cs_value_get
 _LOCK_SECONDS = 10.0
 """How long a writer that was stopped alive can keep others from its keys before they are told."""
 
 
-class _Buffers(threading.local):
+class _Buffers:
     """What a thread reads into."""
+
+    __slots__ = ("bytes", "info", "memory", "number")
 
     def __init__(self, size: int) -> None:
         self.bytes = ffi.new("unsigned char[]", max(size, 1))
         self.memory = memoryview(ffi.buffer(self.bytes))
         self.info = ffi.new("cs_value_info *")
         self.number = ffi.new("uint32_t *")
+
+
+class _Thread(threading.local):
+    """Each thread's buffers: one attribute, because looking one up here costs as much as a read of the core."""
+
+    def __init__(self, size: int) -> None:
+        self.buffers = _Buffers(size)
 
 
 class _Held:
@@ -78,27 +88,28 @@ class Hot:
     def __init__(self, region: Region, epoch: int) -> None:
         self._region = region
         self._size = region.config.value_bytes if region.config.values else 0
-        self._buffers = _Buffers(self._size)
+        self._thread = _Thread(self._size)
         self.epoch = epoch
         self.there = self._size > 0 and region.writable
         """Whether this region has room for hot values, and this process may write them."""
 
     def get(self, key: bytes) -> Any:
         """The value, or ``MISS``. One call of the core, lock-free; about a microsecond for a small value."""
-        buffers = self._buffers
+        buffers = self._thread.buffers
         info = buffers.info
-        code = lib.cs_value_get(self._region.view, self.epoch, key, len(key), buffers.bytes, self._size, info)
+        code = _get(self._region.view, self.epoch, key, len(key), buffers.bytes, self._size, info)
         if code < 0:
             if code in (_NOT_FOUND, _BUSY, _TOO_BIG):
                 return MISS
             raise error(code, "reading a hot value")
-        if info.expires_ns and info.expires_ns <= _now():
+        expires_ns = info.expires_ns
+        if expires_ns and expires_ns <= _now():
             return MISS
         return decode(info.tag, buffers.memory[: info.length])
 
     def version(self, key: bytes) -> tuple[int, int, int, bytes] | None:
         """Version, expiry, tag and bytes of a value that is here, expired or not; else None."""
-        buffers = self._buffers
+        buffers = self._thread.buffers
         info = buffers.info
         code = lib.cs_value_get(self._region.view, self.epoch, key, len(key), buffers.bytes, self._size, info)
         if code < 0:
@@ -140,7 +151,7 @@ class Hot:
             raise error(code, "unlocking keys")
 
     def _lock_of(self, key: bytes) -> int:
-        number = self._buffers.number
+        number = self._thread.buffers.number
         code = lib.cs_value_lock_of(self._region.view, key, len(key), number)
         if code < 0:
             raise error(code, "finding the lock of a key")
@@ -168,7 +179,7 @@ class Hot:
         """
         if not self.there:
             return int(lib.CS_E_UNSUPPORTED)
-        info = self._buffers.info
+        info = self._thread.buffers.info
         info.version, info.expires_ns, info.length, info.tag = version, expires_ns, len(packed), tag
         code: int = lib.cs_value_publish(self._region.view, self.epoch, key, len(key), packed, info, pinned)
         if code < 0 and code not in (_TOO_BIG, lib.CS_E_FULL):
@@ -177,7 +188,7 @@ class Hot:
 
     def pinned(self, prefix: bytes) -> list[bytes]:
         """Every pinned key that starts with these bytes, without them. O(room for hot values)."""
-        buffers = self._buffers
+        buffers = self._thread.buffers
         cursor = ffi.new("uint32_t *")
         found: list[bytes] = []
         while True:

@@ -85,7 +85,7 @@ class Scope(MutableMapping[str, Any]):
             packed = self._prefix + key.encode()
         except (AttributeError, UnicodeEncodeError):
             packed = self._prefix + checked_key(key).encode()
-        value = space.hot.get(packed)
+        value = space.durable.hot.get(packed)
         return value if value is not MISS else space.fetch(self._prefix, checked_key(key), packed)
 
     def _hooked_read(self, key: str) -> Any:

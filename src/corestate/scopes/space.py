@@ -98,7 +98,7 @@ class Space:
     """Shared by the scopes of a manager. Any thread may use it."""
 
     def __init__(self, durable: Durable, events: Events) -> None:
-        self._durable = durable
+        self.durable = durable
         self.events = events
         self._writes = 0
         self._numbers: dict[bytes, int] = {}
@@ -110,22 +110,22 @@ class Space:
     @property
     def store(self) -> Store:
         """Where everything is."""
-        return self._durable.store
+        return self.durable.store
 
     @property
     def hot(self) -> Hot:
         """What is quick to reach."""
-        return self._durable.hot
+        return self.durable.hot
 
     @property
     def writable(self) -> bool:
         """Whether this process may change anything."""
-        return self._durable.writable
+        return self.durable.writable
 
     @property
     def ephemeral(self) -> Hot:
         """Where values are that no store has."""
-        return self._durable.ephemeral
+        return self.durable.ephemeral
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -160,11 +160,11 @@ class Space:
         """One change, decided on inside the store's transaction: ``decide(what there is, expired or not)`` gives it."""
         prefix = path.to_bytes()
         packed = prefix + key.encode()
-        hot = self._durable.hot
+        hot = self.durable.hot
         try:
             with hot.locked_one(packed):
                 hot.mark(packed)
-                with self._durable.store.write() as rows:
+                with self.durable.store.write() as rows:
                     number = self._numbers.get(prefix) or self.number(rows, path)
                     write = apply_one(rows, number, key, limits, decide)
                 if prefix not in self._numbers:
@@ -207,7 +207,7 @@ class Space:
 
     def tell(self, refusal: LimitExceededError) -> None:
         """Whoever watches is told of a write that would have passed a limit."""
-        room = self._durable.event_bytes - 16
+        room = self.durable.event_bytes - 16
         self.events.publish(LIMITED, {"refused": str(refusal).encode()[:room].decode("utf-8", "ignore")})
 
     # -- time to live --------------------------------------------------------------------------
