@@ -116,6 +116,10 @@ def build_pages() -> None:
         title = next((line[2:].strip() for line in text.splitlines() if line.startswith("# ")), source.stem)
         page(target, title, relinked(heading_ids(renderer.render(text)), source, target, pages))
         entries.append(f'<li><a href="{target.relative_to(OUT).as_posix()}">{escape(title)}</a></li>')
+    for picture in (ROOT / "docs").rglob("*.svg"):
+        target = OUT / "guide" / picture.relative_to(ROOT / "docs")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(picture, target)
     page(OUT / "guide.html", "Guides", "<h1>Guides</h1>\n<ul>\n" + "\n".join(entries) + "\n</ul>")
 
 
@@ -178,7 +182,7 @@ class Links(HTMLParser):
         for name, value in attrs:
             if value and name == "id":
                 self.ids.add(value)
-            elif value and tag == "a" and name == "href":
+            elif value and (tag, name) in (("a", "href"), ("img", "src")):
                 self.links.add(value)
 
 
@@ -192,6 +196,8 @@ def broken_links() -> list[str]:
             if parts.scheme or parts.netloc:
                 continue
             there = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if there.suffix == ".svg" and there.exists():
+                continue
             if there not in parsed or (parts.fragment and unquote(parts.fragment) not in parsed[there].ids):
                 broken.append(f"{path.relative_to(OUT)}: the link to {link} leads nowhere")
     return broken
