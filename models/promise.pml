@@ -27,7 +27,9 @@
 #ifndef LAST
 #define LAST 3 /* positions there can be */
 #endif
-#define EVENTS 2 /* of others */
+#ifndef EVENTS
+#define EVENTS 1 /* of others */
+#endif
 #define NOBODY 0
 #define OTHER 3 /* writers are 1 and 2 */
 
