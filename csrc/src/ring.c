@@ -4,6 +4,9 @@
 #include "promise.h"
 #include "sweep.h"
 
+#define BREATHS 32     /* looks at an unfinished position before its producer's life is asked about */
+#define IDLE_LOOKS 16u /* one in so many looks that find nothing is impatient */
+
 /* -- the slot's word ------------------------------------------------------------------------ */
 
 #define LAP_SHIFT 24
@@ -105,6 +108,7 @@ static int take_position(const view *v, uint32_t owner, uint64_t *position)
 int csi_ring_draft(view *v, uint32_t kind, uint32_t format, const void *data, uint32_t length, uint64_t *position)
 {
     uint32_t owner;
+    uint64_t now = cs_port_now_ns(); /* before the claim, which readers wait for the end of */
     int result = writer_of(v, &owner);
     if (result == CS_OK)
         result = take_position(v, owner, position);
@@ -112,7 +116,7 @@ int csi_ring_draft(view *v, uint32_t kind, uint32_t format, const void *data, ui
         return result;
     struct event *event = event_at(v, *position);
     fence_release(); /* who sees any of what follows sees the claim too, and discards its copy of the lap before */
-    poke64(&event->time_ns, cs_port_now_ns());
+    poke64(&event->time_ns, now);
     poke32(&event->kind_length, length << 16 | kind);
     poke32(&event->source_format, format << 24 | owner);
     copy_in(data_of(event), data, length);
@@ -266,18 +270,50 @@ int cs_subscribe(const cs_region *region, cs_subscription *subscription, uint64_
 /* What stands at the subscription's next position. */
 enum look { LOOK_NOTHING, LOOK_EVENT, LOOK_HOLE, LOOK_LOST, LOOK_UNFINISHED, LOOK_AGAIN };
 
-static enum look look(const view *v, uint64_t position, uint64_t *word)
+/*
+ * The head shares its line with nothing but what producers write: a reader that looks at it before there is an event
+ * takes the line from the next producer. So only an impatient one does, and only it finds out that the word of a
+ * position below the head says what cannot be.
+ */
+static enum look look(const view *v, uint64_t position, bool impatient, uint64_t *word)
 {
-    uint64_t head = load64(&v->ring->head); /* before the word: what is below this head has been taken */
+    uint64_t lap = lap_at(v, position);
     *word = load64(&event_at(v, position)->word);
-    int64_t distance = lap_distance(lap_of(*word), lap_at(v, position));
+    int64_t distance = lap_distance(lap_of(*word), lap);
+    if (distance < 0) { /* not taken yet */
+        if (!impatient)
+            return LOOK_NOTHING;
+        uint64_t head = load64(&v->ring->head); /* before the word: what is below this head has been taken */
+        *word = load64(&event_at(v, position)->word);
+        distance = lap_distance(lap_of(*word), lap);
+        if (distance < 0)
+            return (int64_t)(head - position) > 0 ? LOOK_HOLE : LOOK_NOTHING;
+    }
     if (distance > 0)
         return LOOK_LOST;
-    if (distance < 0) /* not taken yet; below the head that cannot be, unless the words were scribbled on */
-        return (int64_t)(head - position) > 0 ? LOOK_HOLE : LOOK_NOTHING;
     if (state_in(*word) == EVENT_COMMITTED)
         return LOOK_EVENT;
     return state_in(*word) == EVENT_CLAIMED ? LOOK_UNFINISHED : LOOK_HOLE;
+}
+
+/* The same for a subscription whose next event is not just there. A producer at work will be done in no time: a few
+ * looks cost less than asking whether it lives. */
+static enum look look_closer(const view *v, const cs_subscription *s, bool impatient, uint64_t *word)
+{
+    enum look found = look(v, s->next - 1, impatient, word);
+    for (int breath = 0; !ALONE && found == LOOK_UNFINISHED && !s->stalled_ns && breath < BREATHS; breath++) {
+        cs_port_pause();
+        found = look(v, s->next - 1, impatient, word);
+    }
+    return found;
+}
+
+static inline enum look look_next(const view *v, const cs_subscription *s, bool impatient, uint64_t *word)
+{
+    *word = load64(&event_at(v, s->next - 1)->word);
+    if (LIKELY(lap_of(*word) == lap_at(v, s->next - 1) && state_in(*word) == EVENT_COMMITTED))
+        return LOOK_EVENT;
+    return look_closer(v, s, impatient, word);
 }
 
 /* The position's producer has claimed and not committed: wait (NOTHING), or what the position is from now on. */
@@ -341,7 +377,7 @@ static void read_head(const view *v, uint64_t position, cs_event *event)
 
 const unsigned char *csi_ring_peek(const view *v, uint64_t sequence, cs_event *event, uint64_t *word)
 {
-    if (look(v, sequence - 1, word) != LOOK_EVENT)
+    if (look(v, sequence - 1, true, word) != LOOK_EVENT)
         return 0;
     read_head(v, sequence - 1, event);
     return data_of(event_at(v, sequence - 1));
@@ -365,11 +401,13 @@ int cs_events_drain(cs_region *region, cs_subscription *s, void *rows, uint32_t 
     uint32_t taken = 0;
     for (uint64_t steps = 0; taken < capacity && steps < 2ull * (v->event_mask + 1ull) + capacity; steps++) {
         uint64_t word;
-        enum look found = look(v, s->next - 1, &word);
+        enum look found = look_next(v, s, s->idle % IDLE_LOOKS == 0, &word);
         if (found == LOOK_UNFINISHED)
             found = pass_over(v, s, word);
-        if (found == LOOK_NOTHING)
+        if (found == LOOK_NOTHING) {
+            s->idle++;
             break;
+        }
         s->stalled_ns = 0;
         if (found == LOOK_AGAIN)
             continue;
@@ -406,7 +444,7 @@ static bool arrived(void *context)
 {
     const struct awaited *awaited = context;
     uint64_t word;
-    enum look found = look(awaited->v, awaited->s->next - 1, &word);
+    enum look found = look_next(awaited->v, awaited->s, true, &word);
     if (found == LOOK_UNFINISHED)
         found = pass_over(awaited->v, awaited->s, word);
     return found != LOOK_NOTHING;

@@ -89,7 +89,7 @@ typedef struct cs_subscription {
     uint64_t stalled_ns;   /* since when the next position has been waiting for its producer */
     const uint32_t *kinds; /* bit k of this bitmap: kind k is wanted; null: all */
     uint32_t kind_bits;    /* how many bits the bitmap has */
-    uint32_t reserved;
+    uint32_t idle;         /* how often it was looked at and nothing was there; wraps */
 } cs_subscription;
 
 /* Start after sequence `since` (0: from the oldest still there; CS_FOREVER: from now on). A `since` that is not
