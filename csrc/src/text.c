@@ -74,12 +74,21 @@ int csi_name(const view *v, const char *name, uint32_t *length)
     return csi_utf8((const unsigned char *)name, *length) ? CS_OK : CS_E_NAME;
 }
 
-/* FNV-1a, then the finalizer of MurmurHash3, because buckets are chosen by the upper bits. */
+static uint32_t rotated(uint32_t value, uint32_t by) { return value << by | value >> (32 - by); }
+static uint32_t scrambled(uint32_t word) { return rotated(word * 0xCC9E2D51u, 15) * 0x1B873593u; }
+
+/* MurmurHash3 in 32 bits for 32-bit machines, seed 0: four bytes a step, and buckets are chosen by the upper bits. */
 uint32_t csi_hash(const char *name, uint32_t length)
 {
-    uint32_t hash = 2166136261u;
-    for (uint32_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)name[i]) * 16777619u;
+    uint32_t hash = 0, word, at = 0;
+    for (; at + 4 <= length; at += 4) {
+        memcpy(&word, name + at, 4);
+        hash = rotated(hash ^ scrambled(word), 13) * 5u + 0xE6546B64u;
+    }
+    word = 0;
+    for (uint32_t i = at; i < length; i++)
+        word |= (uint32_t)(unsigned char)name[i] << 8 * (i - at);
+    hash ^= scrambled(word) ^ length;
     hash = (hash ^ (hash >> 16)) * 0x85EBCA6Bu;
     hash = (hash ^ (hash >> 13)) * 0xC2B2AE35u;
     return hash ^ (hash >> 16);

@@ -22,7 +22,7 @@ static struct value *value_at(const view *v, uint32_t group, uint32_t way)
 static unsigned char *data_of(struct value *value) { return (unsigned char *)value + sizeof *value; }
 static uint32_t padded(uint32_t length) { return (length + 7u) & ~7u; }
 
-/* FNV-1a in 64 bits, finished as csi_hash is. */
+/* FNV-1a in 64 bits, then a step of MurmurHash3's finalizer, because groups are chosen by the upper bits. */
 static uint64_t hash_of(const void *key, uint32_t length)
 {
     const unsigned char *bytes = key;
