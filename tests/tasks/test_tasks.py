@@ -7,6 +7,7 @@ import queue
 import signal
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -254,11 +255,12 @@ def test_a_delay_and_the_end_of_a_lease_wake_too(state):
 def _work(path, name):
     with corestate.attach(path) as state:
         while (task := state.tasks.pop(name, lease=0.25, timeout=None)) is not None:
+            if task.type != "stop":
+                state.scope("global").increment(f"done.{task.data}")
+            with suppress(LeaseLostError):  # a slow moment of the machine: the task is somebody else's by now
+                task.complete(name)
             if task.type == "stop":
-                task.complete()
                 return
-            state.scope("global").increment(f"done.{task.data}")
-            task.complete(name)
 
 
 def test_p7_killed_workers_lose_no_task(tmp_path):
@@ -269,15 +271,16 @@ def test_p7_killed_workers_lose_no_task(tmp_path):
         workers = [SPAWN.Process(target=_work, args=(str(path), f"w{n}")) for n in range(3)]
         for worker in workers:
             worker.start()
+        deadline = time.monotonic() + 100
         for kill in range(5):
             target = 8 * (kill + 1)
             while state.tasks.counts()["done"] < target:
+                assert time.monotonic() < deadline, state.tasks.counts()
                 time.sleep(0.001)
             os.kill(workers[0].pid, signal.SIGKILL)
             workers[0].join()
             workers[0] = SPAWN.Process(target=_work, args=(str(path), f"again{kill}"))
             workers[0].start()
-        deadline = time.monotonic() + 60
         while state.tasks.counts()["done"] < 60:
             assert time.monotonic() < deadline, state.tasks.counts()
             time.sleep(0.01)
