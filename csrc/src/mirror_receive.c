@@ -62,6 +62,7 @@ static bool begins_anew(receiver *r, uint32_t number)
     if (r->old_in_a_row < TOO_MANY_FOR_CHANCE)
         return false;
     r->status.restarts++;
+    r->was_reset = true;
     start_numbers(r, number);
     return true;
 }
@@ -184,7 +185,9 @@ static int take_header(receiver *r)
     /* A source that is a mirror itself: what it says of its own line is not of ours. */
     memset((unsigned char *)found + offsetof(struct header, applying), 0,
            sizeof *found - offsetof(struct header, applying));
-    bool same = r->provided && memcmp((const void *)r->header, (const void *)found, sizeof r->header) == 0;
+    bool same =
+        r->provided && !r->was_reset && memcmp((const void *)r->header, (const void *)found, sizeof r->header) == 0;
+    r->was_reset = false;
     memcpy(r->header, found, sizeof r->header);
     if (same) {
         r->headed = true;

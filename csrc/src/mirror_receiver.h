@@ -26,6 +26,7 @@ typedef struct receiver {
     uint32_t hole; /* the last number that something was missing at */
     uint32_t old_in_a_row, last_old, last_picture;
     bool heard, headed, provided, shown, silent, incomplete, pictured, shifting;
+    bool was_reset; /* the source, which may make the same region again */
     assembly coming;
 
     cs_region staged; /* a private view of what has arrived */

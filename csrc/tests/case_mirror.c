@@ -226,6 +226,48 @@ void case_mirror_restarts(void)
     close_line();
 }
 
+/*
+ * A board that was reset and has nothing that differs from start to start: the same stream, the same instance, numbers that
+ * begin anew. Its new region is a new region all the same, also when it has come further than the old one had.
+ */
+void case_mirror_reset(void)
+{
+    static const cs_mirror_options options = {0};
+    static cs_mirror_sender at_first;
+    static struct header header;
+    cs_mirror_status status;
+    uint64_t value;
+    NEED(open_line(&options, 0, 7));
+    at_first = sender;
+    header = *(struct header *)(void *)suite_block[0];
+    start_work(19);
+    CHECK(mirrored());
+    suite_close(0);
+    cs_region_detach(&mirror);
+    attached = 0;
+
+    source = suite_open(0, 0);
+    NEED(source);
+    *(struct header *)(void *)suite_block[0] = header;
+    CHECK_RESULT(
+        cs_mirror_open(&sender, source, &options, seen, sizeof seen / sizeof *seen, sending, sizeof sending, take, 0),
+        CS_OK);
+    sender = at_first;
+    start_work(19);
+    for (int i = 0; i < 200; i++) {
+        do_something();
+        cs_mirror_picture(&sender); /* as the receiver asks */
+        CHECK(cs_mirror_step(&sender) >= 0);
+    }
+    CHECK(mirrored());
+    check_same_bytes();
+    cs_mirror_told(&receiver, &status);
+    CHECK_EQUAL(status.restarts, 1);
+    CHECK_EQUAL(line.provided, 2);
+    CHECK_RESULT(cs_counter_get(&mirror, work.counter, &value), CS_OK);
+    close_line();
+}
+
 /* Who is attached at the source is alive in its mirror as long as the line is; health says how old the line is. */
 void case_mirror_life(void)
 {

@@ -44,6 +44,7 @@ void deliver(const void *bytes, uint32_t length)
         CHECK(workspace <= SUITE_BLOCK_BYTES);
         suite_fill(suite_block[1], 0, region_bytes);
         CHECK_RESULT(cs_mirror_provide(&receiver, suite_block[1], info.size, suite_block[2], workspace, -1, 0), CS_OK);
+        line.provided++;
     }
 }
 

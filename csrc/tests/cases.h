@@ -115,6 +115,7 @@
     CASE(mirror_lossy)                                                                                                 \
     CASE(mirror_bounded)                                                                                               \
     CASE(mirror_restarts)                                                                                              \
+    CASE(mirror_reset)                                                                                                 \
     CASE(mirror_life)                                                                                                  \
     CASE(mirror_rate)                                                                                                  \
     CASE(mirror_p5_hostile)                                                                                            \

@@ -19,7 +19,7 @@ struct mirror_line {
     uint64_t seed;
     uint32_t faults;  /* percent of frames something happens to */
     uint32_t hostile; /* percent of frames that a hostile sender made */
-    uint32_t lost, repeated, reordered, corrupted, cut, falsified;
+    uint32_t lost, repeated, reordered, corrupted, cut, falsified, provided;
     unsigned char writing[PACKET_BYTES];
 };
 extern struct mirror_line line;
