@@ -178,6 +178,31 @@ test("an autosave that fails says why, and goes on", async () => {
   await page.close();
 });
 
+test("no SharedArrayBuffer: regions are private, and what needs more says which headers to serve", async () => {
+  const plain = await serveTests({});
+  try {
+    const page = await ready(plain.url);
+    await page.evaluate(TRY);
+    const found = await page.evaluate(async () => {
+      const { attach, canShare, mirror, open } = /** @type {any} */ (window).corestate;
+      const attempt = /** @type {any} */ (window).attempt;
+      const state = await open({ name: "brain" });
+      state.counters.get("c").add(2);
+      const memory = new WebAssembly.Memory({ initial: 16 });
+      const refused = [() => open({ shared: true }), async () => state.handle, () => attach({ memory, base: 64 }), () => mirror(null, { shared: true })];
+      const private_ = await mirror(null);
+      private_.close();
+      return { can: canShare(), there: typeof SharedArrayBuffer, shared: state.shared, value: state.counters.get("c").number, said: await Promise.all(refused.map(attempt)) }; // prettier-ignore
+    });
+    const { said, ...rest } = found;
+    assert.deepEqual(rest, { can: false, there: "undefined", shared: false, value: 2 });
+    for (const message of said) assert.match(message, /^NotSharedError: .*Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp/);
+    await page.close();
+  } finally {
+    await plain.close();
+  }
+});
+
 test("WebAssembly that the page's policy forbids", async () => {
   const strict = await serveTests({ ...ISOLATION, "Content-Security-Policy": "script-src 'self' 'unsafe-inline'" });
   try {
