@@ -10,12 +10,15 @@ from bench import roles
 from bench.results import OURS
 from bench.session import Samples, Session
 
+Filled = dict[str, list[tuple[int, float]]]
+"""For each peer the sizes it was filled to, and the seconds that took."""
+
 
 def run(session: Session) -> None:
     """lookup, register, list and memory, for each number of agents."""
-    slow: dict[str, float] = {}
+    filled: Filled = {}
     for agents in session.form.agents:
-        _at(session, agents, slow)
+        _at(session, agents, filled)
     session.reason(
         "lookup",
         "UltraDict answers from a copy of the whole dict that each process keeps for itself, and lmdb with a dict of "
@@ -39,25 +42,32 @@ def run(session: Session) -> None:
     )
 
 
-def _at(session: Session, agents: int, slow: dict[str, float]) -> None:
+def _at(session: Session, agents: int, filled: Filled) -> None:
     with ExitStack() as stack:
         cast: dict[str, roles.Directory] = {}
         for name, peer in session.who(roles.Directory).items():
-            if name != OURS and agents > 1000 and slow.get(name, 0.0) * agents > session.form.fill_seconds:
-                seconds = slow[name] * agents
-                session.results.missing.append(
-                    {"name": f"{name}, {agents:,} agents", "why": f"filling it would take about {seconds:.0f} s"}
-                )
+            seconds = 0.0 if name == OURS else expected(filled.get(name, []), agents)
+            if seconds > session.form.fill_seconds:
+                why = f"filling it would take about {seconds:.0f} s"
+                session.results.missing.append({"name": f"{name}, {agents:,} agents", "why": why})
                 continue
             with session.excused(f"{name} with {agents} agents"):
                 played: Any = peer.roles[roles.Directory]
                 before = time.perf_counter()
                 spec = played.create(session.place(), agents=agents)
-                slow[name] = (time.perf_counter() - before) / agents
+                filled.setdefault(name, []).append((agents, time.perf_counter() - before))
                 stack.callback(session.destroy, name, played, spec)
                 cast[name] = stack.enter_context(played(spec))
         _measure(session, cast, agents)
         cast.clear()
+
+
+def expected(filled: list[tuple[int, float]], agents: int) -> float:
+    """Seconds that filling it with so many would take, by what the last two sizes took; 0 where that is not known."""
+    if len(filled) < 2 or agents <= 1000:
+        return 0.0
+    (fewer, less), (more, took) = filled[-2:]
+    return max(0.0, took - less) / (more - fewer) * agents
 
 
 def _measure(session: Session, cast: dict[str, roles.Directory], agents: int) -> None:

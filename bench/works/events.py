@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -77,8 +78,8 @@ def run(session: Session) -> None:
                 _rate(session, subscribers, slow)
     session.reason(
         "event_latency",
-        "A pipe's subscriber spins with a system call a time and is handed the bytes; here an event passes Python's "
-        "decoder and comes with its sequence, kind, time and source.",
+        "A pipe hands bytes to the one process that reads it. Here a publisher wakes any number of sleepers, each "
+        "finds the event in the ring by itself, and it comes with its sequence, kind, time and source.",
     )
     session.reason(
         "event_rate",
@@ -118,6 +119,9 @@ def _latency_turn(
     def turn() -> list[float]:
         worker.ask("latencies", count)
         time.sleep(SETTLE)
+        cpus = os.sched_getaffinity(0)
+        if spinning:
+            pin(0)
         for _ in range(count):
             if spinning:
                 until = time.monotonic_ns() + PAUSE_SPINNING_NS
@@ -126,6 +130,7 @@ def _latency_turn(
             else:
                 time.sleep(PAUSE_ASLEEP)
             send(time.monotonic_ns().to_bytes(8, "little") + FILLING)
+        os.sched_setaffinity(0, cpus)
         return [one / 1e9 for one in worker.answer()]
 
     return turn
