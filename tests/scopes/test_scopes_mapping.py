@@ -166,6 +166,28 @@ def test_bad_scopes(state, kind, name):
         state.scope(kind, name)
 
 
+@pytest.mark.parametrize("ephemeral", [False, True])
+def test_values_of_a_type(state, ephemeral):
+    scope = state.scope("global", ephemeral=ephemeral)
+    values = {"flag": True, "n": 7, "x": 0.5, "text": "a", "raw": b"a", "list": [1], "dict": {"a": 1}}
+    for key, value in values.items():
+        scope[key] = value
+        assert scope.get_as(key, type(value)) == value
+        assert scope.exists(key)
+    for key, kind in (("flag", int), ("n", bool), ("n", str), ("x", int), ("text", bytes), ("list", dict)):
+        with pytest.raises(corestate.WrongTypeError, match=f"type {kind.__name__}"):
+            scope.get_as(key, kind)
+        with pytest.raises(corestate.WrongTypeError):
+            scope.get_as(key, kind, None)  # a default is for what is not there
+    assert type(scope.get_as("n", float)) is float
+    assert scope.get_as("missing", int, 5) == 5
+    assert not scope.exists("missing")
+    with pytest.raises(corestate.KeyMissingError):
+        scope.get_as("missing", int)
+    if not ephemeral:
+        assert scope.at(change=7).get_as("raw", bytes) == b"a"
+
+
 def test_compare_and_swap(state):
     scope = state.scope("user", "ann")
     assert scope.set("k", "first", if_version=0) == 1

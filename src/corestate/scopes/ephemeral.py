@@ -14,6 +14,7 @@ from corestate.scopes.limits import checked_key
 from corestate.scopes.rows import ConflictError
 from corestate.scopes.scope import expiry
 from corestate.scopes.space import KeyMissingError
+from corestate.scopes.typed import Typed
 
 if TYPE_CHECKING:
     from corestate.scopes.hot import Hot
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["EphemeralScope"]
 
 
-class EphemeralScope(MutableMapping[str, Any]):
+class EphemeralScope(Typed, MutableMapping[str, Any]):
     """A mapping in the region's room for hot values. Made by ``state.scope(..., ephemeral=True)``.
 
     Every process attached shares it; nothing of it outlives the region or a reboot. A value is never evicted: where

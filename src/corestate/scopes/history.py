@@ -13,6 +13,7 @@ from corestate.scopes.encoding import decode, encode
 from corestate.scopes.limits import checked_key
 from corestate.scopes.rows import HISTORY, VALUES_AT, Write, scope_id
 from corestate.scopes.space import Batch, KeyMissingError
+from corestate.scopes.typed import Typed
 
 if TYPE_CHECKING:
     from corestate.scopes.paths import ScopePath
@@ -65,7 +66,7 @@ def history(space: Space, path: ScopePath, key: str) -> list[Version]:
     ]
 
 
-class ScopeView(Mapping[str, Any]):
+class ScopeView(Typed, Mapping[str, Any]):
     """A scope as it was at one moment: read-only, and the same for ever (as far as the history is kept)."""
 
     def __init__(self, path: ScopePath, change: int, values: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from corestate.scopes.hot import MISS
 from corestate.scopes.limits import Limits, checked_key
 from corestate.scopes.rows import ConflictError, Write, alive, current, scope_id
 from corestate.scopes.space import Batch, KeyMissingError, add_to
+from corestate.scopes.typed import Typed
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -56,7 +57,7 @@ def expiry(ttl: float | None) -> int:
     return time.time_ns() + max(1, int(ttl * 1e9))
 
 
-class Scope(MutableMapping[str, Any]):
+class Scope(Typed, MutableMapping[str, Any]):
     """A namespace of keys: a mapping whose every change is durable before it is seen. Made by ``state.scope``.
 
     Keys are str of 1 to 256 bytes; values are None, bool, int, float, str, bytes, and lists and dicts (with str keys)
