@@ -1,7 +1,10 @@
 """What the library costs a firmware: flash by what is used, RAM by configuration, the deepest stacks, instructions.
 
     sizes.py            the tables, as Markdown
-    sizes.py --check    and fail when something is over its bound
+    sizes.py --check    and fail when something is over its bound, or published otherwise
+    sizes.py --publish  the tables into README.md and docs/embedded.md
+
+The deepest stack of every public function is written to stacks.txt in the build's folder.
 
 Flash is what an image grows by when it uses these functions, over one that only starts and has the mem* functions: the
 core, the port, and what of the compiler's own library they need. What is not used is not linked.
@@ -18,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 from emulator import BUILD, MACHINES, ROOT, run
+from published import differences, publish
 from stacks import deepest
 
 INCLUDE = ROOT / "csrc/include/corestate"
@@ -136,6 +140,8 @@ def ram_table(broken: list[str]) -> str:
 def stack_table(broken: list[str]) -> str:
     """The deepest calls of the public API, by gcc."""
     alone, complete = (deepest(BUILD / "gcc", library) for library in LIBRARIES)
+    rows = [f"{name} {alone[name][0]} {complete[name][0]} {alone[name][1]}\n" for name in sorted(alone)]
+    (BUILD / "stacks.txt").write_text("function, bytes: alone, complete, its own frame\n" + "".join(rows))
     lines = ["| stack in bytes, by gcc | alone | complete | its own frame |", "|---|---:|---:|---:|"]
     most = sorted(alone, key=lambda name: -alone[name][0])[:8]
     few = ["cs_mirror_step", "cs_event_publish", "cs_engine_set_state", "cs_counter_add", "cs_engine_get"]
@@ -169,9 +175,18 @@ def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--publish", action="store_true")
     options = parser.parse_args()
     broken: list[str] = []
-    print("\n\n".join((flash_table(broken), ram_table(broken), count_table(), stack_table(broken))))
+    first = "\n\n".join((flash_table(broken), ram_table(broken), count_table()))
+    tables = f"{first}\n\n{stack_table(broken)}"
+    published = ((ROOT / "README.md", "boards", first), (ROOT / "docs/embedded.md", "figures", tables))
+    print(tables)
+    for path, name, text in published:
+        if options.publish:
+            publish(path, name, text)
+        else:
+            broken += differences(path, name, text)
     for line in broken:
         print(line, file=sys.stderr)
     return 1 if broken and options.check else 0

@@ -16,6 +16,10 @@
 #define SIZES (16, 16, 16, 4, 8, 64, 32, 4, 2, 24, 32, 8)
 #define OF(macro, sizes) macro sizes
 
+/* What a region may take, said as any firmware would: when it is compiled. Without gauges, and a small one. */
+_Static_assert(CS_REGION_BYTES(16, 16, 16, 0, 8, 64, 32, 4, 2, 24, 32, 8) <= 12 * 1024, "12 KiB at most");
+_Static_assert(CS_REGION_BYTES(4, 4, 8, 0, 4, 16, 24, 4, 1, 0, 16, 8) <= 4 * 1024, "4 KiB at most");
+
 static _Alignas(64) unsigned char memory[OF(CS_REGION_BYTES, SIZES)];
 static uint32_t seen[OF(CS_MIRROR_LINES, SIZES)];
 static unsigned char frame[256];
