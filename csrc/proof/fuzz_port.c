@@ -8,13 +8,18 @@
 
 static uint64_t now;
 uint32_t fuzz_living;
+uint64_t fuzz_calls, fuzz_wakes;
 
 uint64_t fuzz_time(void) { return now; }
-void fuzz_restart(void) { now = 1000000000; }
+void fuzz_restart(void)
+{
+    now = 1000000000;
+    fuzz_calls = fuzz_wakes = 0;
+}
 
-uint64_t cs_port_now_ns(void) { return now += 100; }
-uint64_t cs_port_coarse_ns(void) { return now; }
-uint64_t cs_port_monotonic_ns(void) { return now += 100; }
+uint64_t cs_port_now_ns(void) { return fuzz_calls++, now += 100; }
+uint64_t cs_port_coarse_ns(void) { return fuzz_calls++, now; }
+uint64_t cs_port_monotonic_ns(void) { return fuzz_calls++, now += 100; }
 uint32_t cs_port_thread(void) { return 1; }
 
 void cs_port_identify(cs_identity *identity) { *identity = (cs_identity){.start = 1, .boot = {2, 3}, .pid = 4}; }
@@ -27,16 +32,23 @@ void cs_port_random(uint64_t out[2])
 int cs_port_wait(const void *word, uint32_t expected, uint64_t timeout_ns)
 {
     (void)word, (void)expected;
+    fuzz_calls++;
     now += timeout_ns;
     return CS_E_TIMEOUT;
 }
-void cs_port_wake(const void *word, int all) { (void)word, (void)all; }
+void cs_port_wake(const void *word, int all)
+{
+    (void)word, (void)all;
+    fuzz_calls++;
+    fuzz_wakes++;
+}
 int cs_port_sleep(uint64_t ns)
 {
+    fuzz_calls++;
     now += ns;
     return CS_OK;
 }
-void cs_port_pause(void) { now += 10; }
+void cs_port_pause(void) { fuzz_calls++, now += 10; }
 
 int cs_port_claim(int64_t handle, uint32_t slot)
 {
@@ -47,6 +59,7 @@ void cs_port_unclaim(int64_t handle, uint32_t slot) { (void)handle, (void)slot; 
 int cs_port_alive(int64_t handle, uint32_t slot, const cs_identity *who)
 {
     (void)handle, (void)who;
+    fuzz_calls++;
     return (fuzz_living >> (slot % 32) & 1u) != 0;
 }
 

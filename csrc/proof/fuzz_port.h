@@ -6,6 +6,8 @@
 
 /* Bit: who sits in this participant slot (modulo 32) is alive. */
 extern uint32_t fuzz_living;
+/* What the platform has been asked since fuzz_restart: anything at all, and to wake somebody. */
+extern uint64_t fuzz_calls, fuzz_wakes;
 /* Nanoseconds that have passed, nearly all of them in waits. */
 uint64_t fuzz_time(void);
 void fuzz_restart(void);

@@ -15,12 +15,15 @@
 
 #include "corestate/port.h"
 
-/* A test build numbers every store to a region and may end the process at any of them. */
+/* A test build numbers every store to a region, and may end the process at any of them; and counts loads. */
 #ifdef CORESTATE_CRASH_POINTS
 void cs_crash_point(void);
+void cs_read_point(void);
 #define STEP() cs_crash_point()
+#define LOOK() cs_read_point()
 #else
 #define STEP() ((void)0)
+#define LOOK() ((void)0)
 #endif
 
 typedef _Atomic uint32_t a32;
@@ -53,15 +56,27 @@ static inline void fence_acquire(void) { ORDER(memory_order_acquire); }
 static inline void fence_release(void) { ORDER(memory_order_release); }
 static inline void fence_sc(void) { ORDER(memory_order_seq_cst); }
 
-static inline uint32_t peek32(const a32 *p) { return atomic_load_explicit(p, memory_order_relaxed); }
+static inline uint32_t peek32(const a32 *p)
+{
+    LOOK();
+    return atomic_load_explicit(p, memory_order_relaxed);
+}
 static inline void poke32(a32 *p, uint32_t value)
 {
     STEP();
     atomic_store_explicit(p, value, memory_order_relaxed);
 }
 #if CS_WIDE
-static inline uint32_t load32(const a32 *p) { return atomic_load_explicit(p, memory_order_acquire); }
-static inline uint32_t load32_sc(const a32 *p) { return atomic_load_explicit(p, memory_order_seq_cst); }
+static inline uint32_t load32(const a32 *p)
+{
+    LOOK();
+    return atomic_load_explicit(p, memory_order_acquire);
+}
+static inline uint32_t load32_sc(const a32 *p)
+{
+    LOOK();
+    return atomic_load_explicit(p, memory_order_seq_cst);
+}
 static inline void store32(a32 *p, uint32_t value)
 {
     STEP();
@@ -110,9 +125,21 @@ static inline bool cas32(a32 *p, uint32_t *expected, uint32_t desired) { return 
 #endif
 
 #if CS_WIDE
-static inline uint64_t peek64(const a64 *p) { return atomic_load_explicit(p, memory_order_relaxed); }
-static inline uint64_t load64(const a64 *p) { return atomic_load_explicit(p, memory_order_acquire); }
-static inline uint64_t load64_sc(const a64 *p) { return atomic_load_explicit(p, memory_order_seq_cst); }
+static inline uint64_t peek64(const a64 *p)
+{
+    LOOK();
+    return atomic_load_explicit(p, memory_order_relaxed);
+}
+static inline uint64_t load64(const a64 *p)
+{
+    LOOK();
+    return atomic_load_explicit(p, memory_order_acquire);
+}
+static inline uint64_t load64_sc(const a64 *p)
+{
+    LOOK();
+    return atomic_load_explicit(p, memory_order_seq_cst);
+}
 static inline void poke64(a64 *p, uint64_t value)
 {
     STEP();
@@ -160,7 +187,11 @@ static inline uint64_t add64_relaxed(a64 *p, uint64_t n) { return csi_add64(p, n
 static inline bool cas64(a64 *p, uint64_t *expected, uint64_t desired) { return csi_cas64(p, expected, desired); }
 #endif
 
-static inline data_value data_peek(const data_word *p) { return atomic_load_explicit(p, memory_order_relaxed); }
+static inline data_value data_peek(const data_word *p)
+{
+    LOOK();
+    return atomic_load_explicit(p, memory_order_relaxed);
+}
 static inline void data_poke(data_word *p, data_value value)
 {
     STEP();
