@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import random
 import sqlite3
 import statistics
 import time
@@ -130,6 +131,7 @@ def _write(path, name, seconds, together, out):
         scope, took, period = state.scope("user", name), [], 1 / 1000
         scope["n"] = 0
         together.wait()  # else the first write while the others are being started
+        time.sleep(random.random() * period)  # and then each at its own moments
         end, due = time.monotonic() + seconds, time.perf_counter()
         while time.monotonic() < end:
             before = time.perf_counter()
@@ -162,7 +164,7 @@ def test_eight_writers(row, benchmark, tmp_path):
         unit="/s",
         value=min(count for _, count, _, _ in found) / seconds,
         least=True,
-        beside=f"p99 {max(p99 for _, _, p99, _ in found) * 1e3:.1f} ms",
+        beside=f"p99 {max(p99 for _, _, p99, _ in found) * 1e3:.1f} ms, which is to be under 5",
     )
 
 

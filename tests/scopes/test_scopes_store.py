@@ -210,6 +210,19 @@ def test_p8_fork_while_the_store_is_open(path):
         assert state.durable.store.check() == []
 
 
+def test_a_new_value_writes_two_pages(tmp_path):
+    """What a write costs, counted in the log: the change and the current value, and at times a page more."""
+    with corestate.create(tmp_path / "log.state") as state:
+        scope = state.scope("global")
+        scope["n"] = 100
+        log = tmp_path / "log.state.db-wal"
+        page, header = state.durable.store.one("PRAGMA page_size")[0], 24
+        before = log.stat().st_size
+        for n in range(200, 300):
+            scope["n"] = n
+        assert (log.stat().st_size - before) / (page + header) < 2.2 * 100
+
+
 def test_transactions_do_not_nest(path):
     with corestate.attach(path) as state, state.durable.store.write() as rows:
         with pytest.raises(corestate.StoreError, match="nest"):
