@@ -8,7 +8,7 @@
 
 static uint64_t now;
 uint32_t fuzz_living;
-uint64_t fuzz_calls, fuzz_wakes;
+uint64_t fuzz_calls, fuzz_wakes, fuzz_tick = 100;
 
 uint64_t fuzz_time(void) { return now; }
 void fuzz_restart(void)
@@ -17,9 +17,9 @@ void fuzz_restart(void)
     fuzz_calls = fuzz_wakes = 0;
 }
 
-uint64_t cs_port_now_ns(void) { return fuzz_calls++, now += 100; }
+uint64_t cs_port_now_ns(void) { return fuzz_calls++, now += fuzz_tick; }
 uint64_t cs_port_coarse_ns(void) { return fuzz_calls++, now; }
-uint64_t cs_port_monotonic_ns(void) { return fuzz_calls++, now += 100; }
+uint64_t cs_port_monotonic_ns(void) { return fuzz_calls++, now += fuzz_tick; }
 uint32_t cs_port_thread(void) { return 1; }
 
 void cs_port_identify(cs_identity *identity) { *identity = (cs_identity){.start = 1, .boot = {2, 3}, .pid = 4}; }

@@ -8,6 +8,8 @@
 extern uint32_t fuzz_living;
 /* What the platform has been asked since fuzz_restart: anything at all, and to wake somebody. */
 extern uint64_t fuzz_calls, fuzz_wakes;
+/* How far a look at the clock moves it: 100. */
+extern uint64_t fuzz_tick;
 /* Nanoseconds that have passed, nearly all of them in waits. */
 uint64_t fuzz_time(void);
 void fuzz_restart(void);
