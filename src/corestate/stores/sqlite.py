@@ -134,16 +134,20 @@ class _Transaction:
         guard = store._memory_guard  # noqa: SLF001
         if guard is not None:
             guard.acquire()
-        turn = None
+        turn, begun = None, False
         try:
             if connection.busy:
                 connection.refuse_nesting()
             if self._turn is not None:
                 self._turn.__enter__()
                 turn = self._turn
+            connection.busy = begun = True
             connection.run(self._begin)
-            connection.busy = True
-        except BaseException:
+        except BaseException:  # Ctrl-C among them, which may come when it has begun
+            if begun:
+                connection.busy = False
+                if connection.raw.in_transaction:
+                    connection.roll_back()
             if turn is not None:
                 turn.__exit__(None, None, None)
             if guard is not None:
