@@ -24,7 +24,7 @@ PARTS = {
     "governance": "Agents under governance",
     "web": "In Chromium, beside postMessage, Atomics and Comlink",
 }
-SHOWN = {
+SHOWN: dict[str, dict[str, int | str]] = {
     "counter_read": {},
     "counter_add": {"processes": 4},
     "record_read": {},

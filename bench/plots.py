@@ -90,8 +90,8 @@ def _colours(rows: Sequence[Row]) -> dict[str, Any]:
     import matplotlib as mpl
 
     names = [name for name in dict.fromkeys(row.subject for row in rows) if name != OURS]
-    palette = mpl.colormaps["tab20"].colors
-    return {OURS: "#d62728", **{name: palette[(number + 8) % 20] for number, name in enumerate(names)}}
+    palette = mpl.colormaps["tab20"]
+    return {OURS: "#d62728", **{name: palette((number + 8) % 20) for number, name in enumerate(names)}}
 
 
 def _draw_one(
@@ -102,7 +102,7 @@ def _draw_one(
     figure = Figure(figsize=(6.4, 3.8), layout="constrained")
     axes = figure.subplots()
     for name, points in found.items():
-        style = {"linewidth": 2.2, "zorder": 5} if name == OURS else {"linewidth": 1.1}
+        style: dict[str, Any] = {"linewidth": 2.2, "zorder": 5} if name == OURS else {"linewidth": 1.1}
         axes.plot(*zip(*points, strict=True), marker="o", markersize=3, color=colours[name], label=name, **style)
     if plot.expected is not None:
         line = expected(plot, found[OURS])

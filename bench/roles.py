@@ -83,8 +83,8 @@ class Record(Role):
     def read(self) -> Statement: ...
 
     @abstractmethod
-    def write(self) -> Statement:
-        """Writes ``data``, which whoever runs the statement puts among its names."""
+    def write(self) -> Statement | None:
+        """Writes ``data``, which whoever runs it puts among the names; None where another process is the writer."""
 
 
 class Directory(Role):

@@ -67,7 +67,7 @@ class Session:
         made.mkdir()
         return made
 
-    def who(self, role: type[Role]) -> dict[str, Peer]:
+    def who(self, role: Any) -> dict[str, Peer]:
         """The peers that play a role, corestate first."""
         return {name: peer for name, peer in self.peers.items() if role in peer.roles}
 
@@ -99,7 +99,7 @@ class Session:
     def entered(self, role: type[R], **sizes: Any) -> Iterator[dict[str, R]]:
         """As `playing`, with an object in this process for each."""
         with self.playing(role, **sizes) as made, ExitStack() as stack:
-            found: dict[str, R] = {}
+            found: dict[str, Any] = {}
             for name, (played, spec) in made.items():
                 with self.excused(f"{name} as {role.__name__}"):
                     found[name] = stack.enter_context(played(spec))
@@ -180,12 +180,21 @@ class Session:
             beside = ratio(found, samples[OURS]) if OURS in samples else None
             statement = (codes or {}).get(name)
             row = Row(
-                work, what, parameters, unit, better, name, self._versions[name],
-                *(float(f"{value:.5g}") for value in (median, low, high)), runs,
-                ratio=None if beside is None else float(f"{beside:.4g}"),
+                work=work,
+                what=what,
+                parameters=dict(parameters),
+                unit=unit,
+                better=better,
+                subject=name,
+                version=self._versions[name],
+                median=_rounded(median),
+                low=_rounded(low),
+                high=_rounded(high),
+                runs=runs,
+                ratio=None if beside is None else _rounded(beside),
                 note=(notes or {}).get(name, ""),
                 code="" if statement is None else statement.code,
-            )  # fmt: skip
+            )
             self.results.rows.append(row)
         shown = ", ".join(f"{name} {spread(found)[0] * factor:.4g}" for name, found in samples.items())
         label = " ".join(f"{key}={value}" for key, value in parameters.items())
@@ -194,6 +203,10 @@ class Session:
     def reason(self, work: str, text: str, **parameters: int | str) -> None:
         """Why corestate does not lead a row; shown only where it does not."""
         self.results.reasons.append({"work": work, "parameters": parameters, "text": text})
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.5g}")
 
 
 def _fill(timer: Timer, first: float, seconds: float) -> int:

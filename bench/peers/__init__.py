@@ -6,8 +6,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
-
-from bench.roles import Role
+from typing import Any
 
 FILES = {
     "corestate": "ours",
@@ -36,14 +35,15 @@ class Peer:
 
     name: str
     setup: str
-    roles: dict[type[Role], type[Role]]
+    roles: dict[Any, Any]
+    """Each role of bench/roles.py that it plays, and the class that plays it."""
     versions: Callable[[], str]
     missing: Callable[[], str | None] = field(default=lambda: None)
 
 
-def of_package(*names: str) -> Callable[[], str]:
-    """The versions of installed distributions."""
-    return lambda: ", ".join(version(name) if len(names) == 1 else f"{name} {version(name)}" for name in names)
+def of_package(name: str) -> Callable[[], str]:
+    """The version of an installed distribution."""
+    return lambda: version(name)
 
 
 def load(name: str) -> Peer | str:

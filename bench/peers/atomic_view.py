@@ -15,7 +15,9 @@ from bench.roles import Statement
 class Counter(Block, roles.Counter):
     def __init__(self, spec: Any) -> None:
         super().__init__(spec)
-        self.part = self.memory.buf[:8]
+        buffer = self.memory.buf
+        assert buffer is not None  # as it is once closed
+        self.part = buffer[:8]
         self.context = atomics.atomicview(buffer=self.part, atype=atomics.INT)
         self.view = self.context.__enter__()
 

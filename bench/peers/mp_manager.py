@@ -99,7 +99,7 @@ class Directory(Managed, roles.Directory):
         return Statement("d.keys()", {"d": self.data})
 
     def memory(self) -> int:
-        return self._taken(self.data) - self.empty
+        return self._taken(self.data) - int(self.empty)
 
 
 PEER = Peer(

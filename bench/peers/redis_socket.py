@@ -67,7 +67,7 @@ class Directory(Served, roles.Directory):
         return Statement("[key.decode() for key in r.hkeys('agents')]", {"r": self.client})
 
     def memory(self) -> int:
-        return int(self.client.info("memory")["used_memory"]) - self.before
+        return int(self.client.info("memory")["used_memory"]) - int(self.before)
 
 
 class Channel(Served, roles.Channel):
@@ -80,7 +80,8 @@ class Channel(Served, roles.Channel):
         return lambda data: publish("tick", data)
 
     def subscriber(self, number: int, *, spinning: bool) -> Callable[[], bytes | None]:  # noqa: ARG002
-        events = self.client.pubsub()
+        client: Any = self.client  # its pubsub is not annotated
+        events = client.pubsub()
         events.subscribe("tick")
         while events.get_message(timeout=10)["type"] != "subscribe":
             pass
@@ -117,7 +118,7 @@ class Store(Served, roles.Store):
     durable = True
 
     def get(self, key: str) -> Any:
-        return json.loads(self.client.get(key))  # type: ignore[arg-type]
+        return json.loads(self.client.get(key))
 
     def set(self, key: str, value: Any) -> None:
         self.client.set(key, json.dumps(value))

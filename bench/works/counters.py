@@ -95,7 +95,7 @@ def _turn(crew: list[Worker], each: int) -> Any:
         moment = soon()
         for worker in crew:
             worker.ask("run", each, moment)
-        spans = [worker.answer() for worker in crew]
+        spans: list[tuple[int, int]] = [worker.answer() for worker in crew]
         took = max(end for _, end in spans) - min(begun for begun, _ in spans)
         return took / 1e9 / (each * len(crew))
 

@@ -34,7 +34,8 @@ class Subscriber:
 
     def latencies(self, count: int) -> list[int]:
         """Nanoseconds from before its sending to after its receipt, of so many events."""
-        found, take, clock = [], self.take, time.monotonic_ns
+        take, clock = self.take, time.monotonic_ns
+        found: list[int] = []
         while len(found) < count:
             data = take()
             now = clock()
@@ -169,7 +170,7 @@ def _rate_turn(
         begun = time.monotonic_ns()
         for number in range(count):
             send(number.to_bytes(8, "little") + FILLING)
-        found = [worker.answer() for worker in crew]
+        found: list[tuple[int, int, int]] = [worker.answer() for worker in crew]
         lost = sum(one[1] for one in found)
         if lost:
             notes[name] = f"{lost} events lost"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import corestate
 from bench.results import OURS
@@ -29,11 +30,12 @@ def run(session: Session) -> None:
         _history(session, size)
 
 
-def _one(session: Session, work: str, what: str, code: str, names: dict[str, object], **sizes: int) -> None:
+def _one(session: Session, work: str, what: str, code: str, names: dict[str, Any], **sizes: int) -> None:
     statement = Statement(code, dict(names))
     statement.result()
     codes = {OURS: statement}
-    session.keep(work, what, "us", session.turns(codes), codes=codes, **sizes)
+    parameters: dict[str, Any] = dict(sizes)
+    session.keep(work, what, "us", session.turns(codes), codes=codes, **parameters)
 
 
 def _areas(session: Session, size: int) -> None:
@@ -41,7 +43,7 @@ def _areas(session: Session, size: int) -> None:
     with corestate.create(path, config=RegionConfig(areas=size)) as state:
         for number in range(size):
             state.areas[f"area{number}"].neuron_count = number
-        names = {"areas": state.areas, "name": f"area{size // 2}"}
+        names: dict[str, Any] = {"areas": state.areas, "name": f"area{size // 2}"}
         _one(session, "growth_areas", "an area found by name, its neuron count read", "areas[name].neuron_count", names,
              areas=size)  # fmt: skip
         taken = (RegionConfig(areas=size).size - RegionConfig(areas=0).size) / size
@@ -53,7 +55,7 @@ def _subscribers(session: Session, size: int) -> None:
     with corestate.create(path) as state:
         subscriptions = [state.events.subscribe() for _ in range(size)]
         data = b"forty bytes, as an event often carries.."
-        names = {"publish": state.events.publish, "data": data}
+        names: dict[str, Any] = {"publish": state.events.publish, "data": data}
         _one(session, "growth_subscribers", "an event published", "publish('tick', data)", names, subscribers=size)
         for one in subscriptions:
             one.close()
@@ -71,12 +73,16 @@ def _keys(session: Session, size: int) -> None:
                 inside = tx(scope)
                 for number in range(start, min(start + BATCH, size)):
                     inside[f"key{number}"] = VALUE
-        names = {"scope": scope, "key": f"key{size // 2}", "value": VALUE}
+        names: dict[str, Any] = {"scope": scope, "key": f"key{size // 2}", "value": VALUE}
         _one(session, "growth_keys_get", "a durable value got, cold", "scope[key]", names, keys=size)
         stored = (_stored(place) - empty) / size
     session.keep("memory_key", "disk of one key of 9 bytes and its value of 28", "bytes", {OURS: [stored]}, keys=size)
     with corestate.attach(path) as state:
-        names = {"scope": state.scope("user", "ann"), "key": f"key{size // 2}", "numbers": itertools.count()}
+        names = {
+            "scope": state.scope("user", "ann"),
+            "key": f"key{size // 2}",
+            "numbers": itertools.count(),
+        }
         _one(session, "growth_keys_set", "a durable value set", "scope[key] = next(numbers)", names, keys=size)
 
 
@@ -90,7 +96,7 @@ def _history(session: Session, size: int) -> None:
         for number in range(size):
             scope["key"] = number
         first = scope.history("key")[0].change
-        names = {"scope": scope, "first": first, "numbers": itertools.count()}
+        names: dict[str, Any] = {"scope": scope, "first": first, "numbers": itertools.count()}
         _one(session, "growth_history_at", "a value as it was at first", "scope.at(change=first)['key']", names,
              versions=size)  # fmt: skip
         what = "a durable value set, by the versions it has"

@@ -63,7 +63,7 @@ def _turn(crew: list[Worker], each: int) -> Callable[[], float]:
         moment = soon()
         for worker in crew:
             worker.ask("run", each, moment)
-        spans = [worker.answer() for worker in crew]
+        spans: list[tuple[int, int]] = [worker.answer() for worker in crew]
         return (max(end for _, end in spans) - min(begun for begun, _ in spans)) / 1e9 / (each * len(crew))
 
     return turn

@@ -64,19 +64,20 @@ def run(session: Session) -> None:
 
 
 def _measure(session: Session, here: dict[str, roles.Record], workers: dict[str, Worker]) -> None:
-    seconds, beside = session.form.round_seconds, {"beside": "a writer", "bytes": roles.RECORD_BYTES}
+    seconds = session.form.round_seconds
     reading = {name: here[name].read() for name in workers}
     writing = {name: statement for name in workers if (statement := here[name].write()) is not None}
     for statement in writing.values():
         statement.names["data"] = b"x" * roles.RECORD_BYTES
-
     for work, what, statements in (
         ("record_read", "read a record while another process writes it", reading),
         ("record_write", "write a record while another process writes it", writing),
     ):
         turns = {name: _turn(one, workers[name], seconds) for name, one in statements.items()}
-        session.keep(work, what, "us", session.rounds(turns), codes=statements, notes=_notes(session, here, workers),
-                     **beside)  # fmt: skip
+        samples, notes = session.rounds(turns), _notes(session, here, workers)
+        session.keep(
+            work, what, "us", samples, codes=statements, notes=notes, beside="a writer", bytes=roles.RECORD_BYTES
+        )
         del turns
     reading.clear()
     writing.clear()
