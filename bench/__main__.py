@@ -23,10 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", choices=WORKS, help="a work; may be given again")
     parser.add_argument("--peer", action="append", choices=tuple(FILES), help="a peer; may be given again")
     parser.add_argument(
-        "--out", type=Path, help="where the results go: bench/results, or nowhere when not everything was measured"
+        "--out", type=Path, help="where the results go: bench/results, or nowhere when not all was measured in earnest"
     )
     given = parser.parse_args(argv)
-    out = given.out or (None if given.only or given.peer else FOLDER)
+    out = given.out or (None if given.only or given.peer or given.form == "tiny" else FOLDER)
     with Session(FORMS[given.form], names=given.peer or tuple(FILES)) as session:
         for one in session.results.subjects:
             print(f"{one['name']} {one['version']}: {one['setup']}")
