@@ -22,6 +22,7 @@ __all__ = ["Lock", "LockInfo", "Locks"]
 
 
 _FIRST_WAIT_NS = 50_000_000
+_core_try, _core_release = lib.cs_lock_try, lib.cs_lock_release
 
 
 class LockInfo(NamedTuple):
@@ -141,13 +142,15 @@ class Lock(Named):
         return LockInfo(int(info.holder), bool(info.inherited), bool(info.mine))
 
     def __enter__(self) -> Self:
-        self.acquire()
+        if _core_try(self._region.view, self._table, self._handle) < 0:
+            self.acquire()  # waits, or says what is wrong
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.release()
+        if _core_release(self._region.view, self._table, self._handle) < 0:
+            self.release()
 
     def __repr__(self) -> str:
         if self._region.closed:
