@@ -44,7 +44,7 @@ test("installed from the package it works, with its types, and depends on nothin
   assert.equal(installed.dependencies, undefined);
   writeFileSync(
     path.join(project, "user.ts"),
-    `import { open, AgentType, type State, type Health, CorestateError } from "corestate";
+    `import { open, mirror, AgentType, type Mirror, type State, type Health, CorestateError } from "corestate";
 const state: State = await open({ name: "t", config: { agents: 4 } });
 const neurons: number = (state.engine.neuronCount = 5);
 const spikes: bigint = state.counters.get("spikes").add(2);
@@ -55,11 +55,15 @@ for await (const event of state.events.subscribe({ since: 0 })) {
   console.log(neurons, spikes, health.verdict, sequence, event.kind, state.shared, new CorestateError("x") instanceof Error);
   break;
 }
+const far: Mirror = await mirror(null, { silence: 500 });
+const lost: bigint = far.report().lost;
+far.close();
 state.close();
+console.log(lost);
 `,
   );
   const tsc = path.join(WASM, "node_modules/typescript/bin/tsc");
   const options = ["--module", "nodenext", "--target", "es2022", "--lib", "es2024,dom,esnext.disposable", "--strict", "--types", "", "user.ts"];
   run(process.execPath, [tsc, ...options], project);
-  assert.equal(run(process.execPath, ["user.js"], project), "5 2n 0 1 agent_registered true true\n");
+  assert.equal(run(process.execPath, ["user.js"], project), "5 2n 0 1 agent_registered true true\n0n\n");
 });

@@ -69,6 +69,28 @@ state.region.memory.handle
   pyodide.runPython("state.close(); del state");
 });
 
+test("a handle for reading is for reading in Python, too", async () => {
+  const { attach, open } = await import("corestate");
+  const state = await open({ shared: true });
+  state.engine.neuronCount = 7;
+  const reader = await attach(state.handle, { mode: "r" });
+  pyodide.globals.set("handle", reader.handle);
+  const found = pyodide.runPython(`
+try:
+    corestate.attach(handle)
+    outcome = "attached"
+except corestate.ReadOnlyError as problem:
+    outcome = str(problem)
+with corestate.attach(handle, mode="r") as state:
+    neurons = state.engine.neuron_count
+[outcome, neurons]
+`).toJs();
+  assert.match(found[0], /^attach: expected a region that may be written, found a handle for reading, .*attach with mode="r"/);
+  assert.equal(found[1], 7);
+  reader.close();
+  state.close();
+});
+
 test("what is no handle of ours is refused as on the host", async () => {
   const { open } = await import("corestate");
   const state = await open({ shared: true });
