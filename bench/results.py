@@ -12,6 +12,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent / "results"
 OURS = "corestate"
+OPTIONAL = ("version", "ratio", "note", "code", "floor")
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Results:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.suite}.json"
         shape = asdict(self)
-        shape["rows"] = [{k: v for k, v in row.items() if v not in (None, "")} for row in shape["rows"]]
+        shape["rows"] = [{k: v for k, v in row.items() if k not in OPTIONAL or v} for row in shape["rows"]]
         path.write_text(json.dumps(shape, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         return path
 
@@ -69,7 +70,8 @@ class Results:
         """
         shape = json.loads(path.read_text(encoding="utf-8"))
         try:
-            rows = [Row(**{k: v for k, v in row.items() if k in Row.__dataclass_fields__}) for row in shape.pop("rows")]
+            kept = [{k: v for k, v in row.items() if k in Row.__dataclass_fields__} for row in shape.pop("rows")]
+            rows = [Row(**{"version": "", **row}) for row in kept]
             known = {k: v for k, v in shape.items() if k in cls.__dataclass_fields__}
             return cls(rows=rows, **known)
         except (TypeError, KeyError) as error:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bench.results import OURS, Results, Row
 
-SINGULAR = {"processes": "process", "subscribers": "subscriber", "contenders": "contender", "versions": "version"}
+SINGULAR = {"processes": "process", "versions": "version"} | {
+    f"{word}s": word for word in ("area", "agent", "contender", "key", "subscriber", "thread")
+}
+LEVEL = 0.03
+"""Ratios this close to 1 are level: nobody is ahead."""
+MOST_COLUMNS = 5
 Parameters = tuple[tuple[str, int | str], ...]
 
 
@@ -65,11 +70,9 @@ def comparisons(rows: Sequence[Row]) -> dict[Parameters, dict[str, Row]]:
 
 
 def ahead(ours: Row, theirs: Row) -> bool:
-    """Whether corestate leads: by the median of the ratios of the same rounds where there is one."""
-    least = theirs.better == "less"
-    if theirs.ratio is not None:
-        return theirs.ratio >= 1 if least else theirs.ratio <= 1
-    return ours.median <= theirs.median if least else ours.median >= theirs.median
+    """Whether corestate leads or is level: by the median of the ratios of the same rounds where there is one."""
+    times = theirs.ratio if theirs.ratio is not None else theirs.median / ours.median
+    return times >= 1 - LEVEL if theirs.better == "less" else times <= 1 + LEVEL
 
 
 def behind(rows: Sequence[Row]) -> dict[Parameters, list[str]]:
@@ -83,9 +86,14 @@ def behind(rows: Sequence[Row]) -> dict[Parameters, list[str]]:
     return found
 
 
-def reasons(results: Results, work: str) -> list[str]:
-    """What is said about a work where corestate does not lead."""
-    return [one["text"] for one in results.reasons if one["work"] == work]
+def reasons(results: Results, work: str, where: Iterable[Parameters]) -> list[str]:
+    """What is said about a work where corestate does not lead; a reason with parameters is of those rows alone."""
+    rows = [set(parameters) for parameters in where]
+    return [
+        one["text"]
+        for one in results.reasons
+        if one["work"] == work and any(set(one.get("parameters", {}).items()) <= row for row in rows)
+    ]
 
 
 def unexplained(results: Results) -> list[str]:
@@ -94,12 +102,24 @@ def unexplained(results: Results) -> list[str]:
         f"{work} {label(parameters)}: {', '.join(better)} ahead"
         for work, rows in works(results).items()
         for parameters, better in behind(rows).items()
-        if not reasons(results, work)
+        if not reasons(results, work, [parameters])
     ]
 
 
+def shown(rows: Sequence[Row]) -> list[str]:
+    """The tables of one work: one, or where that would be too wide, one for each kind of parameters."""
+    columns = comparisons(rows)
+    if len(columns) <= MOST_COLUMNS:
+        return table(rows)
+    kinds: dict[Parameters, list[Row]] = {}
+    for row in rows:
+        kind = tuple((name, value if isinstance(value, str) else "") for name, value in key(row))
+        kinds.setdefault(kind, []).append(row)
+    return [line for each in kinds.values() for line in (*table(each), "")][:-1]
+
+
 def table(rows: Sequence[Row]) -> list[str]:
-    """The table of one work; one column for each set of parameters."""
+    """One table; one column for each set of parameters."""
     columns = comparisons(rows)
     if len(columns) == 1:
         return _single(next(iter(columns.values())))

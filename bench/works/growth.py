@@ -97,7 +97,7 @@ def _history(session: Session, size: int) -> None:
             scope["key"] = number
         first = scope.history("key")[0].change
         names: dict[str, Any] = {"scope": scope, "first": first, "numbers": itertools.count()}
-        _one(session, "growth_history_at", "a value as it was at first", "scope.at(change=first)['key']", names,
-             versions=size)  # fmt: skip
+        what = "a value as it was, so many changes ago"
+        _one(session, "growth_history_at", what, "scope.at(change=first)['key']", names, versions=size)
         what = "a durable value set, by the versions it has"
         _one(session, "growth_history_set", what, "scope['key'] = next(numbers)", names, versions=size)
