@@ -16,7 +16,7 @@
 #define SYSTICK_CURRENT (*(volatile uint32_t *)0xE000E018u)
 
 cs_region region;
-static _Alignas(64) unsigned char memory[CS_REGION_BYTES(8, 4, 8, 4, 4, 16, 32, 4, 2, 64, 32, 8)];
+static _Alignas(64) unsigned char memory[CS_REGION_BYTES(8, 4, 8, 8, 4, 16, 32, 4, 2, 64, 32, 8)];
 
 static volatile uint32_t inside; /* the main loop is in the core */
 static volatile uint32_t preemptions;
@@ -104,7 +104,7 @@ int main(void)
     static const cs_config config = {.agents = 8,
                                      .areas = 4,
                                      .counters = 8,
-                                     .gauges = 4,
+                                     .gauges = 8,
                                      .locks = 4,
                                      .events = 16,
                                      .event_bytes = 32,

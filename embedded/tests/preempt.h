@@ -10,6 +10,13 @@ uint32_t random_below(uint32_t *seed, uint32_t n);
 
 extern cs_region region;
 
+/* What stands in the region, made by begin(). */
+extern cs_handle cell, total, gauge, area, lock;
+extern uint32_t kind;
+
+/* A number whose halves say whether it was torn. */
+static inline uint64_t halves(uint32_t n) { return (uint64_t)n << 32 | n; }
+
 enum work { WORK_WRITE = 1, WORK_READ = 2, WORK_WAIT = 4 };
 
 /* One of the two. Nobody else touches it. */
@@ -23,6 +30,7 @@ typedef struct actor {
     uint64_t published; /* events of its own, that were said to be */
     uint64_t spent;
     uint64_t counted;
+    uint64_t bursts;
     cs_handle agent; /* registered by it, 0 when none */
     cs_subscription subscription;
     uint64_t seen[2]; /* number of the last event of each actor */
@@ -34,6 +42,11 @@ void begin(actor *one, actor *two);
 /* The next of what there is to do. */
 void write_something(actor *a);
 void read_something(actor *a);
+/* The same of functions that are like others, or seldom used. */
+void write_the_rest(actor *a);
+void read_the_rest(void);
+/* Whether it was done; an interrupt may find the other one in the middle of the same thing. */
+int done(actor *a, int result);
 /* The main loop sleeps until the interrupt has done something; the interrupt is refused what waits. */
 void wait_for_something(actor *a);
 void never_wait(void);
