@@ -8,6 +8,7 @@ take, nobody dead may be left, and no file that nobody needs. The last line says
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import random
 import signal
@@ -30,6 +31,13 @@ PAUSE = 0.05
 """Seconds between two kills."""
 
 
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends, however that ends."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() == 1:
+        os._exit(1)
+
+
 class Crew:
     """The processes, one a place; a place keeps its books whoever has it."""
 
@@ -47,6 +55,7 @@ class Crew:
         if pid:
             self.pids[place] = pid
             return
+        die_with_parent()
         code = 1
         try:
             soak_roles.play(CREW[place], self.address, self.books(place))
@@ -162,6 +171,7 @@ def witness(crew: Crew) -> int:
         os.close(writer)
         crew.pids[WITNESS] = pid
         return reader
+    die_with_parent()
     code, stop = 1, []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
     try:
