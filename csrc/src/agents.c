@@ -223,17 +223,18 @@ static int read_once(const view *v, struct slot *slot, cs_handle handle, cs_agen
         record r = details_of(v, (uint32_t)handle);
         result = csi_record_read(&r, lengths, details, capacity, &version);
     }
-    *info = (cs_agent_info){.handle = handle,
-                            .registered_ns = peek64(&agent->registered_ns),
-                            .last_seen_ns = seen,
-                            .changes = lane_changes(state),
-                            .details_version = version,
-                            .type = agent_type(agent),
-                            .status = agent_status(state),
-                            .participant = peek32(&agent->participant),
-                            .capabilities_length = lengths[0],
-                            .transport_length = lengths[1],
-                            .metadata_length = lengths[2]};
+    info->handle = handle; /* field by field, since the id is written as a whole below */
+    info->registered_ns = peek64(&agent->registered_ns);
+    info->last_seen_ns = seen;
+    info->changes = lane_changes(state);
+    info->details_version = version;
+    info->type = agent_type(agent);
+    info->status = agent_status(state);
+    info->participant = peek32(&agent->participant);
+    info->capabilities_length = lengths[0];
+    info->transport_length = lengths[1];
+    info->metadata_length = lengths[2];
+    info->reserved = 0;
     if (!csi_table_key(v, agents_of(v), handle, info->id, &info->id_length))
         return CS_E_STALE;
     /* Nothing moved while all of it was read, so all of it was true when the details were found unchanged. */

@@ -64,7 +64,7 @@ static int find_lock(const view *v, uint32_t table, cs_handle handle, const tabl
 {
     if (table != CS_SECTION_LOCKS && table != CS_SECTION_AREAS)
         return CS_E_INVALID;
-    *t = csi_table(v, table);
+    *t = &v->tables[table == CS_SECTION_LOCKS ? TABLE_LOCKS : TABLE_AREAS];
     *slot = slot_of(*t, handle);
     return *slot ? CS_OK : CS_E_STALE;
 }
@@ -106,7 +106,9 @@ static int acquire(view *v, uint32_t table, cs_handle handle, bool wait, uint64_
     /* Both words are this thread's own writing if they name it, so no order is needed. */
     if ((peek32(&lock->word) & CLAIM_OWNER) == owner && peek64(&lock->thread) == me)
         return CS_E_DEADLOCK;
-    result = csi_claim_try(v, &lock->word, owner, &dead);
+    uint32_t free_word = 0;
+    if (!LIKELY(cas32(&lock->word, &free_word, owner)))
+        result = csi_claim_try(v, &lock->word, owner, &dead);
     if (result == CS_E_BUSY && wait)
         result = csi_claim_wait(v, &lock->word, owner, deadline_in(timeout_ns), &dead);
     if (result < 0)
@@ -149,9 +151,12 @@ int cs_lock_release(cs_region *region, uint32_t table, cs_handle handle)
     if (result != CS_OK)
         return result;
     struct lock *lock = lock_in(t, slot);
-    if ((peek32(&lock->word) & CLAIM_OWNER) != owner)
+    uint32_t found = peek32(&lock->word);
+    if ((found & CLAIM_OWNER) != owner)
         return CS_E_NOT_OWNER;
     poke64(&lock->thread, 0);
+    if (LIKELY(found == owner && cas32(&lock->word, &found, 0))) /* nobody waits, nothing was inherited */
+        return CS_OK;
     return csi_claim_release(&lock->word, owner) ? CS_OK : CS_E_NOT_OWNER;
 }
 

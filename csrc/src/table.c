@@ -66,19 +66,30 @@ int csi_table_find(const view *v, uint32_t table, const char *key, uint32_t leng
 
 bool csi_table_key(const view *v, const table_view *t, cs_handle handle, char *name, uint32_t *length)
 {
+    const data_value highs = (data_value)0x8080808080808080u;
     struct slot *slot = slot_of(t, handle);
     if (!slot)
         return false;
+    char key[64 + 8] = {
+        0}; /* a word more, so that what follows the name can be cleared without asking how much it is */
+    const data_word *word = (const void *)key_of(t, slot);
+    data_value seen = 0;
     uint32_t n = peek32(&slot->key_length);
-    char key[64];
     n = n < v->key_bytes ? n : v->key_bytes - 1;
-    copy_out(key, key_of(t, slot), n);
+    for (uint32_t at = 0; at < n; at += (uint32_t)sizeof seen) {
+        data_value value = data_peek(word++);
+        memcpy(key + at, &value, sizeof value);
+        seen |= value;
+    }
     if (!still(slot, handle))
         return false;
-    while (n && !csi_utf8((const unsigned char *)key, n)) /* only bytes nobody checked can be otherwise */
-        n--;
-    memcpy(name, key, n);
-    memset(name + n, 0, 64 - n);
+    if (!LIKELY(!(seen & highs))) { /* only bytes nobody checked can be other than UTF-8 */
+        while (n && !csi_utf8((const unsigned char *)key, n))
+            n--;
+        memset(key + n, 0, sizeof key - n);
+    }
+    memset(key + n, 0, 8);
+    memcpy(name, key, 64);
     *length = n;
     return true;
 }

@@ -5,19 +5,20 @@ static bool plain(const unsigned char *bytes, uint32_t length)
 {
     const data_value ones = (data_value)0x0101010101010101u;
     const uint32_t step = sizeof(data_value);
+    data_value word, seen = 0; /* high bits are in it where one was, or where one was taken from zero */
     if (length < step) {
         for (uint32_t i = 0; i < length; i++)
             if (bytes[i] == 0 || bytes[i] >= 0x80)
                 return false;
         return true;
     }
-    for (uint32_t i = 0; i < length; i += step) {
-        data_value word;
-        memcpy(&word, bytes + (i + step <= length ? i : length - step), sizeof word);
-        if ((word | (word - ones)) & ones << 7) /* without a high bit, only taking one from zero gives one */
-            return false;
+    for (uint32_t i = 0; i + step <= length; i += step) {
+        memcpy(&word, bytes + i, sizeof word);
+        seen |= word | (word - ones);
     }
-    return true;
+    memcpy(&word, bytes + length - step, sizeof word);
+    seen |= word | (word - ones);
+    return !(seen & ones << 7);
 }
 
 /* Well-formed UTF-8 as in the Unicode Standard, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF. */
