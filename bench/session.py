@@ -147,8 +147,9 @@ class Session:
         spent = dict.fromkeys(turns, 0.0)
         names = list(turns)
         for number in range(self.form.rounds):
-            for name in names[number % len(names) :] + names[: number % len(names)]:
-                if spent[name] > self.form.subject_seconds and number >= min(3, self.form.rounds):
+            first = number % len(names) if names else 0
+            for name in names[first:] + names[:first]:
+                if spent[name] > self.form.subject_seconds and (number >= 3 or spent[name] == float("inf")):
                     continue
                 before = time.perf_counter()
                 failed = len(self.failures)
