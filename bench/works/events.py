@@ -84,9 +84,9 @@ def run(session: Session) -> None:
     )
     session.reason(
         "event_rate",
-        "The publisher is the fastest of all; with more subscribers than CPUs, what counts is what one event costs a "
-        "subscriber in Python. Here it is an Event with sequence, kind, time and source, in the one order of all "
-        "publishers; a pipe and iceoryx2 hand over the bytes.",
+        "What a publish costs does not depend on how many listen; with more subscribers than CPUs, what counts is what "
+        "an event costs a subscriber in Python. Here it is an Event with sequence, kind, time and source, in the one "
+        "order of all publishers; a pipe and iceoryx2 hand over the bytes.",
     )
 
 
