@@ -11,6 +11,7 @@
 
 #include "corestate/port.h"
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,15 +19,21 @@
 void cs_crash_point(void);
 void cs_read_point(void);
 
-static cs_region reader, writer;
+static cs_region reader, writer, victim;
 static cs_handle agent, counter;
 static uint32_t kind, value_lock, detail_round;
 static uint64_t countdown, loads, moments;
+static uint32_t dying_after;
+static jmp_buf death;
 static void (*deed)(uint32_t);
 static uint32_t deeds;
 static bool done;
 
-void cs_crash_point(void) {}
+void cs_crash_point(void)
+{
+    if (dying_after && --dying_after == 0)
+        longjmp(death, 1);
+}
 void cs_read_point(void)
 {
     if (!countdown)
@@ -51,6 +58,24 @@ static void set_details(uint32_t unused)
     uint32_t length = 8 + detail_round % 3;
     cs_details details = {text, text, text, length, length, length};
     NEED(cs_agent_set_details(&writer, agent, &details) == CS_OK);
+}
+
+/* And another one sets out to do the same, and dies on the way. */
+static void set_details_and_die(uint32_t round)
+{
+    set_details(round);
+    if (round + 1 < deeds)
+        return;
+    fuzz_living = ~0u;
+    dying_after = 4 + detail_round % 3; /* the claim, and some of the buffer */
+    if (setjmp(death) == 0) {
+        char text[24];
+        memset(text, '?', sizeof text);
+        cs_details details = {text, text, text, 8, 8, 8};
+        (void)cs_agent_set_details(&victim, agent, &details);
+        NEED(dying_after == 0);
+    }
+    fuzz_living &= ~(1u << ((cs_participant_self(&victim) - 1) & 31u));
 }
 
 /* First the heartbeat: nobody sees the new details with the old time. */
@@ -138,32 +163,31 @@ static void read_event(void)
 
 /* -- names --------------------------------------------------------------------------------------------------- */
 
-/* The slot of one name becomes another's: two times of three the name that is looked for is not there afterwards. */
-static void rename_counter(uint32_t round)
+static const char *const names[] = {"first", "second", "third"};
+static uint8_t named[65536]; /* by a slot's generation: which name it then had, + 1 */
+
+/* The slot of one name becomes the next one's. */
+static void rename_counter(uint32_t unused)
 {
-    static const char *const names[] = {"second", "third", "first"};
+    uint32_t generation = (uint32_t)(counter >> 32), name = named[generation] % 3u;
+    (void)unused;
     NEED(cs_counter_remove(&writer, counter) == CS_OK);
-    NEED(cs_counter_open(&writer, names[round % 3], CS_NUL, &counter) == CS_OK);
+    NEED(cs_counter_open(&writer, names[name], CS_NUL, &counter) == CS_OK);
+    NEED((uint32_t)(counter >> 32) < sizeof named);
+    named[counter >> 32] = (uint8_t)(name + 1);
 }
 
+/* A name is found where it is or was: in a slot of the generation in which it was that name's. */
 static void read_name(void)
 {
-    static const char *const names[] = {"first", "second", "third"};
-    for (uint32_t i = 0; i < 3; i++) {
-        cs_handle handle;
-        char name[64];
-        uint32_t length;
-        uint64_t armed = countdown;
-        int result = cs_counter_find(&reader, names[i], CS_NUL, &handle);
-        countdown = 0;
-        EXPECT(result == CS_OK || result == CS_E_NOT_FOUND, "finding gives %s", cs_strerror(result));
-        if (result == CS_OK && cs_names_get(&reader, CS_SECTION_COUNTERS, handle, name, &length) == CS_OK)
-            EXPECT(strcmp(name, names[i]) == 0, "%s is found where %s is", names[i], name);
-        if (result == CS_OK && armed == 0 && i == 0)
-            EXPECT(handle == counter, "a stale handle");
-        countdown = armed > loads ? armed - loads : 0;
-    }
+    static uint32_t turn;
+    cs_handle handle;
+    uint32_t name = turn++ % 3;
+    int result = cs_counter_find(&reader, names[name], CS_NUL, &handle);
     countdown = 0;
+    EXPECT(result == CS_OK || result == CS_E_NOT_FOUND, "finding gives %s", cs_strerror(result));
+    if (result == CS_OK)
+        EXPECT(named[(handle >> 32) % sizeof named] == name + 1, "%s is found where another name was", names[name]);
 }
 
 /* A name that stays is found whatever its neighbours do. */
@@ -232,8 +256,10 @@ int main(void)
     fuzz_living = ~0u;
     NEED(memory && cs_region_format(memory, size, &config, 0) == CS_OK);
     NEED(cs_region_attach(&writer, memory, size, 0, -1) == CS_OK);
+    NEED(cs_region_attach(&victim, memory, size, 0, -1) == CS_OK);
     NEED(cs_region_attach(&reader, memory, size, CS_READ_ONLY, -1) == CS_OK);
     NEED(cs_counter_open(&writer, "first", CS_NUL, &counter) == CS_OK);
+    named[counter >> 32] = 1;
     NEED(cs_counter_open(&writer, "stays", CS_NUL, &neighbour) == CS_OK);
     NEED(cs_kind_open(&writer, "kind", CS_NUL, &kind) == CS_OK);
     NEED(cs_agent_register(&writer, "agent", CS_NUL, 0, 0, &agent) == CS_OK);
@@ -244,12 +270,16 @@ int main(void)
         publish(i);
     for (uint32_t times = 1; times <= 40; times = times < 4 ? times + 1 : times * 2) {
         between("details", read_agent, set_details, times);
+        between("details with a dead writer at them", read_agent, set_details_and_die, times);
+        set_details(0); /* ends what the dead one left */
+        fuzz_living = ~0u;
         between("details and heartbeat", read_agent, beat_and_set_details, times);
         between("details and status", read_agent, change_status_and_details, times);
         for (uint32_t i = 0; i < 32; i++) /* the status changes' events are not the reader's business below */
             publish(i);
         between("events", read_event, publish, times);
-        between("a name", read_name, rename_counter, times);
+        for (uint32_t i = 0; i < 3 * 3; i++) /* each name, with each of them there at first */
+            between("a name", read_name, rename_counter, times);
         between("a neighbour's name", read_neighbour, rename_counter, times);
     }
     for (uint32_t times = 1; times <= 4; times++)
