@@ -256,7 +256,7 @@ int cs_engine_read(const cs_region *region, cs_engine_snapshot *snapshot)
         uint32_t begun = instant_begin(v); /* and the first copy came before the second */
         copy_engine(v, &again);
         if (memcmp(snapshot, &again, sizeof again) == 0 && instant_stood(v, begun)) {
-            snapshot->quiet = !peek32(&header->unsteady);
+            snapshot->quiet = !(peek32(&header->link) & LINK_UNSTEADY);
             return CS_OK;
         }
         *snapshot = again;

@@ -68,6 +68,13 @@ static void count_agents(const view *v, cs_health *h, const struct living *livin
     }
 }
 
+/* Of a million, whatever a peer has put there. */
+static uint32_t link_loss(const view *v)
+{
+    uint32_t loss = peek32(&((const struct header *)(const void *)v->memory)->link) >> LINK_LOSS_SHIFT;
+    return loss < 1000000u ? loss : 1000000u;
+}
+
 static uint64_t link_age(const view *v, uint64_t now)
 {
     uint64_t heard = load64(&((const struct header *)(const void *)v->memory)->heard_ns);
@@ -90,6 +97,7 @@ int cs_health_read(const cs_region *region, uint64_t stale_ns, cs_health *health
     h->events_lost = load64(&v->ring->lost);
     h->events_holes = load64(&v->ring->holes);
     h->link_age_ns = link_age(v, h->time_ns);
+    h->link_loss = link_loss(v);
     count_participants(region, h, &living);
     count_agents(v, h, &living, stale_ns);
     (void)cs_names_count(region, CS_SECTION_AREAS, &h->areas);

@@ -39,9 +39,11 @@ struct header {
     uint64_t boot[2];
     struct section sections[CS_SECTIONS];
     a32 applying; /* of a mirror: odd while it writes words that are of one instant together */
-    a32 unsteady; /* of a mirror: 1 when its engine section is not of one instant */
+    a32 link;     /* of a mirror: frames lost, of a million << 8 | its engine section is not of one instant 1 bit */
     a64 heard_ns; /* of a mirror: when its source was last heard; 0 in every other region */
 };
+#define LINK_UNSTEADY 1u
+#define LINK_LOSS_SHIFT 8u
 
 /* A word others wait for: `change` moves when there is news, `flag` says that somebody may be asleep. */
 struct bell {

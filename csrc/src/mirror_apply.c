@@ -28,7 +28,7 @@ static void apply_engine(receiver *r)
     struct engine *from = staged_of(r)->engine, *to = live_of(r, from);
     struct header *header = (struct header *)(void *)r->live;
     begin_applying(r);
-    poke32(&header->unsteady, r->unsteady);
+    poke32(&header->link, (peek32(&header->link) & ~LINK_UNSTEADY) | (r->unsteady ? LINK_UNSTEADY : 0));
     put_time(r, &to->last_modified, &from->last_modified);
     csi_put_words(&to->version, &from->version, 8);
     csi_put_words(&to->agent_count, &from->agent_count, sizeof *from - 16);
@@ -256,7 +256,18 @@ static void show(receiver *r)
     r->shown = true;
 }
 
-static void heard(const receiver *r) { store64(&((struct header *)(void *)r->live)->heard_ns, r->status.heard_ns); }
+static void heard(const receiver *r)
+{
+    struct header *header = (struct header *)(void *)r->live;
+    uint64_t lost = r->status.lost, sent = r->status.frames + lost;
+    while (sent > 0xFFFFFFFFu) { /* so that a million times it fits */
+        sent >>= 1;
+        lost >>= 1;
+    }
+    uint32_t loss = sent && lost <= sent ? (uint32_t)(lost * 1000000u / sent) : 0;
+    poke32(&header->link, loss << LINK_LOSS_SHIFT | (peek32(&header->link) & LINK_UNSTEADY));
+    store64(&header->heard_ns, r->status.heard_ns);
+}
 
 #define SAME_CLOCK_NS 60000000000ll
 

@@ -87,6 +87,7 @@ void case_mirror_at_rest(void)
 static void lossy(uint32_t faults, uint32_t whole, uint64_t seed, uint32_t rounds)
 {
     cs_mirror_options options = {.whole = whole};
+    cs_health health;
     cs_mirror_status status;
     cs_subscription subscription;
     unsigned char ask[64];
@@ -127,6 +128,10 @@ static void lossy(uint32_t faults, uint32_t whole, uint64_t seed, uint32_t round
     }
     cs_mirror_told(&receiver, &status);
     CHECK_EQUAL(status.behind, 0);
+    CHECK_RESULT(cs_health_read(&mirror, CS_FOREVER, &health), CS_OK);
+    CHECK_EQUAL(health.link_loss, status.lost * 1000000u / (status.frames + status.lost));
+    CHECK_RESULT(cs_health_read(source, CS_FOREVER, &health), CS_OK);
+    CHECK_EQUAL(health.link_loss, 0);
     if (faults) {
         CHECK(line.lost && line.repeated && line.reordered && line.corrupted && line.cut);
         CHECK(status.repeated >= line.repeated);

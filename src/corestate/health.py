@@ -65,6 +65,10 @@ class Health:
     """Overwritten before a reader came to them, over all readers that may write, since the region was made."""
     events_holes: int
     """Positions whose producer was killed or stood still, since the region was made."""
+    link_age: float
+    """Of a mirror: seconds since its source was last heard; 0 in every other region."""
+    link_loss: float
+    """Of a mirror: frames lost on the line, as a fraction of all that were sent; 0 in every other region."""
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a dict for JSON: enums as lower-case names, `Use` as ``{"used", "capacity"}``."""
@@ -121,4 +125,6 @@ def read(region: Region, stale_after: float | None = 30.0) -> Health:
         events_capacity=int(found.events_capacity),
         events_lost=int(found.events_lost),
         events_holes=int(found.events_holes),
+        link_age=int(found.link_age_ns) / 1e9,
+        link_loss=int(found.link_loss) / 1e6,
     )

@@ -224,7 +224,10 @@ def test_p2_lost_repeated_reordered_and_corrupt_frames_are_survived_and_counted(
             until(lambda: all(bad.did.values()))
             bad.bad = False
             assert until(lambda: same(source, seen) and not mirror.report().behind)
-        report = mirror.report()
+            health, report = seen.health(), mirror.report()
+        assert abs(health.link_loss - report.loss) < 0.05
+        assert 0 < health.link_age < 10
+        assert source.health().link_loss == source.health().link_age == 0
         assert report.lost > 0
         assert report.repeated > 0
         assert report.reordered > 0

@@ -54,7 +54,7 @@ typedef struct cs_health {
     uint32_t gauges, gauges_capacity;
     uint32_t locks, locks_capacity;
     uint32_t locks_held, locks_dead; /* named and area locks together */
-    uint32_t reserved;
+    uint32_t link_loss;              /* of a mirror: frames lost, of a million; 0 in every other region */
 } cs_health;
 
 /* Take stock. Agents not seen for stale_ns count as stale. Works read-only; changes nothing; never blocks.

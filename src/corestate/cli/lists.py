@@ -119,4 +119,6 @@ def _health(found: Health) -> Group:
             f"readable, {number(found.events_lost)} lost by readers, {number(found.events_holes)} holes"
         ),
     ]
+    if found.link_age:  # a mirror
+        lines.append(Text(f"line         heard {found.link_age:.1f} s ago, {found.link_loss:.1%} of its frames lost"))
     return Group(*lines)
