@@ -5,6 +5,7 @@ import * as Comlink from "/modules/comlink/dist/esm/comlink.mjs";
 
 const ROUNDS = 40;
 const BATCHES = 250;
+const SECONDS = 40;
 const ARRIVALS = 600;
 
 function worker(file = "worker.js") {
@@ -61,7 +62,7 @@ async function betweenWorkers(state) {
   const [left, right] = [worker(), worker()];
   const channel = new MessageChannel();
   const words = new SharedArrayBuffer(128);
-  const common = { handle: state.handle, words, batches: BATCHES, rounds: ROUNDS };
+  const common = { handle: state.handle, words, batches: BATCHES, rounds: ROUNDS, seconds: SECONDS };
   left.made.postMessage({ ...common, job: "ask", port: channel.port1 }, [channel.port1]);
   right.made.postMessage({ ...common, job: "answer", port: channel.port2 }, [channel.port2]);
   const found = await left.next();
