@@ -219,7 +219,7 @@ static void tell_header(const struct header *h)
     TELL("header", 0, h, boot[0]);
     TELL("header", 0, h, boot[1]);
     TELL32("header", 0, h, applying);
-    TELL32("header", 0, h, unsteady);
+    TELL32("header", 0, h, link);
     TELL64("header", 0, h, heard_ns);
     for (uint32_t kind = 0; kind < CS_SECTIONS; kind++) {
         const struct section *s = &h->sections[kind];
