@@ -45,6 +45,8 @@ SHOWN: dict[str, dict[str, int | str]] = {
     "recovery": {"of": "the lock of a killed process"},
 }
 """One comparison of each work for the README."""
+PICTURES = {"Add one to a counter, by all processes together": "counter", "Look up one agent": "lookup"}
+"""The plots of the README."""
 INTRO = """Written by `make bench` from `bench/results/*.json`; `make bench BENCH_FORM=full` is slower and steadier.
 All subjects of a work take turns in every round, warm, so that a slow moment of the machine falls on all of them. Each
 figure stands beside how many times corestate's it is: the median over the rounds of the quotient within a round; then
@@ -182,6 +184,7 @@ def block(found: dict[str, Results]) -> str:
     lines: list[str] = []
     if "python" in found:
         lines += _summary(found["python"])
+        lines += [line for name in PICTURES for line in (f"![{name}](docs/plots/{PICTURES[name]}.svg)", "")]
     if "floors" in found:
         bound = [row for row in found["floors"].rows if row.floor is not None]
         missed = [row for row in bound if not _met(row)]

@@ -103,7 +103,14 @@ def relinked(html: str, source: Path, target: Path, pages: dict[Path, Path]) -> 
         fragment = f"#{parts.fragment}" if parts.fragment else ""
         return f'href="{up}{pages[found].relative_to(OUT).as_posix()}{fragment}"'
 
-    return re.sub(r'href="([^"]*)"', link, html)
+    def picture(match: re.Match[str]) -> str:
+        found = (source.parent / unquote(match[1])).resolve()
+        if not found.exists():
+            raise ValueError(f"{source.relative_to(ROOT)}: the picture {match[1]} is not there")
+        up = "../" * (len(target.relative_to(OUT).parts) - 1)
+        return f'src="{up}guide/{found.relative_to(ROOT / "docs").as_posix()}"'
+
+    return re.sub(r'src="([^"]*)"', picture, re.sub(r'href="([^"]*)"', link, html))
 
 
 def build_pages() -> None:
