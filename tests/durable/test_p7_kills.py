@@ -15,7 +15,7 @@ import pytest
 from killing import killed_at, lines_of
 
 import corestate
-from corestate import AgentStatus, AgentType, StateManager
+from corestate import AgentStatus, AgentType, AuditAnchorError, StateManager
 
 POINTS = 30
 """At how many lines of each operation it is killed, spread over all of it; and at the last ones, after the commit."""
@@ -177,6 +177,19 @@ def failed(state: StateManager) -> None:
     task.fail("no")
 
 
+def unanchored(state: StateManager) -> None:
+    logged(state)
+    Path(f"{state.address}.db.anchor").unlink()
+
+
+def anchored(state: StateManager) -> bool:
+    """Whether the trail can be verified; without its anchor file it cannot, and a half of one is as bad as none."""
+    try:
+        return state.audit.verify()
+    except AuditAnchorError:
+        return False
+
+
 def held(state: StateManager) -> corestate.Task:
     (task,) = state.tasks.find("leased")
     return task
@@ -198,6 +211,11 @@ OPERATIONS = {
         lambda s: (s.tasks.push("t", 1), s.tasks.pop(lease=1000)),
         lambda s: held(s).fail("no"),
         lambda s: [(task.status, task.error) for task in s.tasks.find()],
+    ),
+    "task heartbeat": Operation(
+        lambda s: (s.tasks.push("t", 1), s.tasks.pop(lease=1000)),
+        lambda s: held(s).heartbeat(lease=5000),
+        lambda s: held(s).due_ns > time.time_ns() + 2000 * 10**9,
     ),
     "task suspend": Operation(
         lambda s: (s.tasks.push("parent"), s.tasks.pop(lease=1000).push("child")),
@@ -224,6 +242,7 @@ OPERATIONS = {
     "audit log": Operation(logged, lambda s: s.audit.log("a", "T"), trail),
     "audit log of the first row": Operation(lambda s: s.durable.store, lambda s: s.audit.log("a", "T"), trail),
     "audit log of many": Operation(logged, lambda s: s.audit.log_many([("a", "T", n) for n in range(50)]), trail),
+    "audit anchor": Operation(unanchored, lambda s: s.audit.anchor(), anchored),
     "audit prune": Operation(logged, lambda s: s.audit.prune(count=2), trail),
     "govern": Operation(
         lambda s: s.agents.register("a", AgentType.BOTH),
@@ -281,6 +300,23 @@ def test_p7_killed_inside(name, tmp_path):
         with corestate.open(tmp_path / f"{number}.state") as state:
             assert state.audit.verify()
     assert seen == {True, False}, "some kills came before the commit, and some after"
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_p7_killed_while_filling_a_miss(tmp_path):
+    """Who reads what is not hot puts it there; killed on the way, it leaves no old value and stops no writer."""
+    with corestate.create(tmp_path / "x.state") as state:
+        state.scope("global")["a"] = 0
+    Path(tmp_path / "x.state").unlink()
+    with corestate.open(tmp_path / "x.state") as state:
+        count = lines_of(lambda: state.scope("global")["a"])
+    for number, line in enumerate(sorted({1 + count * n // POINTS for n in range(POINTS)} | {count - 1, count})):
+        Path(tmp_path / "x.state").unlink()  # and with it what was hot
+        with corestate.open(tmp_path / "x.state") as state:
+            killed_at(line, lambda state=state: state.scope("global")["a"])
+            assert both(state, "global", None, "a") == (number, number)
+            state.scope("global")["a"] = number + 1
+            assert both(state, "global", None, "a") == (number + 1, number + 1)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
