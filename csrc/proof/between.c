@@ -163,8 +163,18 @@ static void read_event(void)
 
 /* -- names --------------------------------------------------------------------------------------------------- */
 
-static const char *const names[] = {"first", "second", "third"};
+static char names[3][8];     /* in one bucket, so that a walk for the one meets the slot of the other */
 static uint8_t named[65536]; /* by a slot's generation: which name it then had, + 1 */
+
+static void choose_names(const view *v)
+{
+    const table_view *t = &v->tables[TABLE_COUNTERS];
+    for (uint32_t number = 0, chosen = 0; chosen < 3; number++) {
+        (void)snprintf(names[chosen], sizeof names[chosen], "n%u", number % 1000);
+        uint32_t hash = csi_hash(names[chosen], (uint32_t)strlen(names[chosen]));
+        chosen += (uint64_t)hash * t->count >> 32 == 0;
+    }
+}
 
 /* The slot of one name becomes the next one's. */
 static void rename_counter(uint32_t unused)
@@ -258,7 +268,8 @@ int main(void)
     NEED(cs_region_attach(&writer, memory, size, 0, -1) == CS_OK);
     NEED(cs_region_attach(&victim, memory, size, 0, -1) == CS_OK);
     NEED(cs_region_attach(&reader, memory, size, CS_READ_ONLY, -1) == CS_OK);
-    NEED(cs_counter_open(&writer, "first", CS_NUL, &counter) == CS_OK);
+    choose_names(view_of(&writer));
+    NEED(cs_counter_open(&writer, names[0], CS_NUL, &counter) == CS_OK);
     named[counter >> 32] = 1;
     NEED(cs_counter_open(&writer, "stays", CS_NUL, &neighbour) == CS_OK);
     NEED(cs_kind_open(&writer, "kind", CS_NUL, &kind) == CS_OK);
