@@ -171,8 +171,10 @@ fn look_up(report: &mut Report, all: &Registries) {
     report.contest(&work, entries);
     report.reason(
         &work,
-        "corestate hashes 42 bytes one by one, since the hash is part of the layout and must be the same on a board, \
-         and then copies the whole agent, checked to be of one instant; the maps hand out one field under their lock.",
+        "a lookup in the region gives the whole agent, copied and checked to be of one instant although other processes \
+         write it meanwhile; a map gives one field under a lock of its own process, and whoever dies holding it holds it \
+         for ever. Among a million each of them waits for memory: the region's buckets hold one slot each on average, so \
+         that every other lookup looks at two slots, and a key lies one line behind its slot's head.",
     );
 }
 

@@ -185,10 +185,10 @@ pub fn run(report: &mut Report, folder: &Path) {
             entries.push(entry(subject, move || kept(round_trips(&mut *side, &team, trips), &tail)));
         }
         report.contest(&work("median"), entries);
-        report.reason(
-            &work("median"),
-            "see the p99 beside it: on two processors that others use too, medians of waking differ by chance.",
-        );
+        let chance =
+            "whoever wakes second on two busy processors waits for the scheduler; the difference is chance, as \
+                      the floor beside it shows.";
+        report.reason(&work("median"), chance);
         let ours: Vec<f64> = tails[0].1.borrow()[1..].to_vec();
         for (subject, tail) in &tails {
             let tail = tail.borrow();
@@ -198,10 +198,7 @@ pub fn run(report: &mut Report, folder: &Path) {
                 report.keep(&work("p99"), subject, "", &tail[1..], Some(ratios[ratios.len() / 2]));
             }
         }
-        report.reason(
-            &work("p99"),
-            "on two processors that others use too, one preemption in a hundred trips is the whole tail.",
-        );
+        report.reason(&work("p99"), chance);
     }
 }
 

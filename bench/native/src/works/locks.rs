@@ -99,8 +99,8 @@ pub fn run(report: &mut Report, folder: &Path) {
         report.reason(
             &work,
             "parking_lot's mutex is one byte that names nobody: no check of a handle, no holder to be told from the \
-             dead, no thread to be told that it holds the lock already. Against what survives its holder, see the \
-             pthread mutex.",
+             dead, no thread to be told that it holds the lock already. Beside the C library's robust mutex a lock of \
+             the region checks its handle, so that a removed lock is an error.",
         );
     }
     drop(region);
@@ -127,7 +127,8 @@ fn of_processes(report: &mut Report, folder: &Path) {
         report.contest(&work, entries.into());
         report.reason(
             &work,
-            "the C library's mutex is handed over by the kernel's futex alone; corestate's spins a little first.",
+            "both wait in the same futex; beside the C library's mutex a lock of the region checks its handle, so that a \
+             removed lock is an error, and the thread, so that waiting for oneself is one too.",
         );
     }
 }

@@ -73,7 +73,6 @@ pub fn run(report: &mut Report, folder: &Path) {
             })
         });
         report.contest(&work, entries.into());
-        report.reason(&work, "see the note of the row with one subscriber");
     }
 }
 
