@@ -46,9 +46,8 @@ def _at(session: Session, agents: int, filled: Filled) -> None:
     with ExitStack() as stack:
         cast: dict[str, roles.Directory] = {}
         for name, peer in session.who(roles.Directory).items():
-            seconds = 0.0 if name == OURS else expected(filled.get(name, []), agents)
-            if seconds > session.form.fill_seconds:
-                why = f"filling it would take about {seconds:.0f} s"
+            why = "" if name == OURS else too_slow(session, name, agents, filled)
+            if why:
                 session.results.missing.append({"name": f"{name}, {agents:,} agents", "why": why})
                 continue
             with session.excused(f"{name} with {agents} agents"):
@@ -60,6 +59,17 @@ def _at(session: Session, agents: int, filled: Filled) -> None:
                 cast[name] = stack.enter_context(played(spec))
         _measure(session, cast, agents)
         cast.clear()
+
+
+def too_slow(session: Session, name: str, agents: int, filled: Filled) -> str:
+    """Why a peer is not measured at this size; empty when it is."""
+    seconds = expected(filled.get(name, []), agents)
+    if seconds > session.form.fill_seconds:
+        return f"filling it would take about {seconds:.0f} s"
+    for row in session.results.rows:
+        if row.work == "register" and row.subject == name and row.median / 1e6 > session.form.subject_seconds:
+            return f"among {row.parameters['agents']:,} one registration takes {row.median / 1e6:.2g} s"
+    return ""
 
 
 def expected(filled: list[tuple[int, float]], agents: int) -> float:

@@ -8,7 +8,7 @@ import pytest
 from bench.forms import TINY
 from bench.roles import Statement
 from bench.session import Session
-from bench.works.directory import expected
+from bench.works.directory import expected, too_slow
 
 
 @pytest.fixture
@@ -63,6 +63,13 @@ def test_the_time_to_fill_goes_by_what_more_agents_took():
     assert expected([(10, 0.5)], 1_000_000) == 0  # starting a server says nothing about filling it
     assert expected([(10, 0.5), (1000, 0.6)], 100_000) == pytest.approx(0.1 / 990 * 100_000)
     assert expected([(10, 0.5), (1000, 0.4)], 100_000) == 0
+
+
+def test_a_peer_that_was_too_slow_at_a_size_is_not_tried_at_a_larger_one(session):
+    session.form = dataclasses.replace(session.form, subject_seconds=0.5)
+    for samples, slow in ([0.2], False), ([0.7], True):
+        session.keep("register", "register", "us", {"corestate": samples}, agents=100_000)
+        assert bool(too_slow(session, "corestate", 1_000_000, {})) == slow
 
 
 def test_a_statement_gives_what_is_timed():
