@@ -110,6 +110,14 @@
     CASE(snapshot_io)                                                                                                  \
     CASE(snapshot_corrupt)                                                                                             \
     CASE(snapshot_too_small)                                                                                           \
+    CASE(p4_lap_wraps)                                                                                                 \
+    CASE(p4_lost_over_a_wrap)                                                                                          \
+    CASE(generation_wraps)                                                                                             \
+    CASE(change_wraps)                                                                                                 \
+    CASE(p2_record_version_wraps)                                                                                      \
+    CASE(changes_wrap)                                                                                                 \
+    CASE(p3_seat_used_again)                                                                                           \
+    CASE(p9_picture_version)                                                                                           \
     CASE(mirror_at_rest)                                                                                               \
     CASE(mirror_clean)                                                                                                 \
     CASE(mirror_lossy)                                                                                                 \
