@@ -50,8 +50,8 @@ def main() -> int:
         return 0
     expected = json.loads(EXPECTED.read_text(encoding="utf-8"))
     if expected["with"] != tools:
-        print(f"expected {expected['with']} as in {EXPECTED.relative_to(ROOT)}, found {tools}: counts of different")
-        print("compilers or C libraries say nothing of each other; nothing was compared")
+        print(f"expected {expected['with']} as in {EXPECTED.relative_to(ROOT)}, found {tools}; nothing was compared:")
+        print("counts of one compiler or C library say nothing of another's; `--record` writes a record for this one")
         return NOT_COMPARED
     return compare(expected["counts"], read_profile(run()), expected["tolerance_percent"])
 
