@@ -15,9 +15,9 @@ from bench.session import Session
 
 VALUE = {"name": "ann", "credit": 12}
 KEEPS_LESS = (
-    "A durable set is a row of the value, a row of its history and a row of the change feed in one SQLite commit, then "
-    "the hot value and an event; lmdb and Redis write the value alone (Redis to a file it syncs once a second), in C, "
-    "and plain SQLite writes one row."
+    "A durable set commits to SQLite the value and the change from which history and the change feed are read, under "
+    "the lock of its key, then publishes the hot value and an event; lmdb and Redis write the value alone (Redis to a "
+    "file it syncs once a second), in C, and plain SQLite writes one row."
 )
 
 
