@@ -24,7 +24,7 @@ from corestate._binding import lib
 from corestate.cli.main import _run
 from corestate.scopes import encoding
 
-ROUNDS = 800
+ROUNDS = 500
 
 
 def test_p5_everything_is_read_and_written_in_scribbled_regions(tmp_path):
