@@ -34,8 +34,8 @@ export function scriptHere(variant) {
   };
 }
 
-/** @param {string} target of embedded/Makefile */
-function made(target) {
+/** @param {string} target of embedded/Makefile @returns {string} where it is */
+export function made(target) {
   execFileSync("make", ["-s", "-C", path.join(ROOT, "embedded"), `OUT=${OUT}`, "TOOLCHAINS=gcc", path.join(OUT, target)], { stdio: ["ignore", "ignore", "inherit"] });
   return path.join(OUT, target);
 }
