@@ -17,8 +17,8 @@ class Form:
     subject_seconds: float
     """A subject so slow that its turns have taken this long sits the rest out, after three."""
     processes: tuple[int, ...]
-    adds: int
-    """Additions of all processes together."""
+    together_seconds: float
+    """How long one turn of several processes at once lasts, about."""
     agents: tuple[int, ...]
     fill_seconds: float
     """A peer that would take longer than this to be filled with agents, by its time for a tenth, is not."""
@@ -26,7 +26,6 @@ class Form:
     subscribers: tuple[int, ...]
     events: int
     contenders: tuple[int, ...]
-    takes: int
     keys: int
     batch: int
     """Durable rows, tasks or settings of one turn."""
@@ -43,14 +42,13 @@ SHORT = Form(
     round_seconds=0.002,
     subject_seconds=0.5,
     processes=(1, 2, 4, 8),
-    adds=4_000,
+    together_seconds=0.02,
     agents=(10, 1_000, 100_000, 1_000_000),
     fill_seconds=20,
     latencies=200,
     subscribers=(1, 4, 16),
     events=3_000,
     contenders=(2, 4),
-    takes=1_000,
     keys=10_000,
     batch=100,
     kills=3,
@@ -65,14 +63,13 @@ FULL = Form(
     round_seconds=0.005,
     subject_seconds=3,
     processes=(1, 2, 4, 8),
-    adds=40_000,
+    together_seconds=0.1,
     agents=(10, 100, 1_000, 10_000, 100_000, 1_000_000),
     fill_seconds=120,
     latencies=1_000,
     subscribers=(1, 4, 16),
     events=10_000,
     contenders=(2, 4, 8),
-    takes=5_000,
     keys=100_000,
     batch=500,
     kills=11,
@@ -87,14 +84,13 @@ TINY = Form(
     round_seconds=0.0001,
     subject_seconds=0.05,
     processes=(2,),
-    adds=40,
+    together_seconds=0.001,
     agents=(10, 100),
     fill_seconds=15,
     latencies=8,
     subscribers=(2,),
     events=60,
     contenders=(2,),
-    takes=20,
     keys=20,
     batch=5,
     kills=1,

@@ -211,11 +211,11 @@ def _rounded(value: float) -> float:
 
 
 def _fill(timer: Timer, first: float, seconds: float) -> int:
-    """How many times fill a turn; the trials warm up."""
-    count, taken = 1, first
+    """How many times fill a turn; the trials warm up, and one that was interrupted says nothing."""
+    count, taken = 1, min(first, timer.timeit(1), timer.timeit(1))
     while taken < seconds / 4:
         count *= 2
-        taken = timer.timeit(count)
+        taken = min(timer.timeit(count) for _ in range(3))
     return max(1, int(count * seconds / taken))
 
 
