@@ -75,7 +75,7 @@ bool csi_claim_release(a32 *word, uint32_t owner)
     do
         if ((found & CLAIM_OWNER) != owner)
             return false;
-    while (!cas32(word, &found, 0));
+    while (!cas32(word, &found, 0)); /* releases what the claim guards to who acquires the word in taking it */
     if (found & CLAIM_WAITERS)
         cs_port_wake(word, 0);
     return true;

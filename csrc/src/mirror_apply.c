@@ -74,7 +74,7 @@ static void seat(receiver *r, uint32_t slot, uint64_t word)
         word = (word & ~0xFFFFFFFFull) | r->self.pid;
     if (peek64(&to->word) != word)
         poke64(&to->word, word & ~(3ull << 52)); /* free, until the rest is there */
-    fence_release();
+    fence_release(); /* who sees any of what follows sees a seat that is free */
     poke64(&to->start, ours ? r->self.start : peek64(&from->start));
     for (int i = 0; i < 2; i++)
         poke64(&to->boot[i], ours ? r->self.boot[i] : peek64(&from->boot[i]));
@@ -122,7 +122,7 @@ static void apply_event(receiver *r, uint32_t index)
         writer = living(r);
     }
     store64(&to->word, (word & ~0xFFFFFFull) | (uint64_t)writer << 2 | EVENT_CLAIMED);
-    fence_release();
+    fence_release(); /* as in csi_ring_draft: who sees any of what follows sees the claim too */
     put_time(r, &to->time_ns, &from->time_ns);
     csi_put_words((unsigned char *)to + 16, (const unsigned char *)from + 16, v->event_bytes + 8);
     store64(&to->word, word);
@@ -191,7 +191,7 @@ static void apply_guarded(const receiver *r, const run_shape *shape, uint32_t in
     uint64_t word = peek64((const a64 *)(const void *)from);
     if (peek64(to) != word) {
         poke64(to, meanwhile);
-        fence_release();
+        fence_release(); /* who sees any of what follows sees the word that it does not hold yet */
     }
     csi_put_words(to + 1, from + 8, shape->bytes - 8);
     store64(to, word);

@@ -69,7 +69,7 @@ static inline void begin_applying(const receiver *r)
 {
     a32 *word = &((struct header *)(void *)r->live)->applying;
     poke32(word, peek32(word) | 1u);
-    fence_release();
+    fence_release(); /* who sees any of the changes sees the mark, and looks again */
 }
 static inline void end_applying(const receiver *r)
 {

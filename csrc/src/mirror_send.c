@@ -242,7 +242,7 @@ static int send_once(sender *s, const current_unit *u, bool all, bool accept, bo
     uint32_t picture = s->picturing ? FLAG_PICTURE : 0;
     unit_guard before, after;
     csi_unit_guard(s->v, u->run, u->index, &before);
-    fence_acquire();
+    fence_acquire(); /* the guard was read before the lines */
     s->part = 0;
     s->filled = FRAME_HEAD;
     for (uint32_t line = 0, lines = unit_lines(&u->shape); line < lines; line++) {

@@ -79,14 +79,14 @@ static void put_details(const receiver *r, uint32_t index)
     uint64_t wanted = peek64(from.word) >> RECORD_VERSION_SHIFT, now = peek64(to.word) >> RECORD_VERSION_SHIFT;
     for (uint64_t version = (wanted - now) & 1u ? wanted : wanted - 1; now != wanted; version = wanted) {
         poke64(to.word, now << RECORD_VERSION_SHIFT | RECORD_SPOILED);
-        fence_release();
+        fence_release(); /* who sees any of the buffer sees that it is spoiled */
         put_buffer(&to, &from, version);
         store64(to.word, version << RECORD_VERSION_SHIFT);
         now = version;
     }
     if (!(peek64(from.word) & (RECORD_OWNER | RECORD_SPOILED))) { /* the other buffer, so that all bytes are the same */
         poke64(to.word, now << RECORD_VERSION_SHIFT | RECORD_SPOILED);
-        fence_release();
+        fence_release(); /* who sees any of the buffer sees that it is spoiled */
         put_buffer(&to, &from, now + 1);
     }
     store64(to.word, peek64(from.word));
@@ -120,7 +120,7 @@ static void put_slot(const receiver *r, uint32_t table, const table_view *t, uin
     } else {
         if (before & 1u) {
             store32(&to->generation, before + 1);
-            fence_release();
+            fence_release(); /* who sees any of what follows sees that what the slot held has gone */
         }
         csi_put_words(payload_of(to), payload_of(from), t->payload + v->key_bytes);
         if (table == TABLE_AGENTS) {

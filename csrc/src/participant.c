@@ -128,6 +128,7 @@ static int sit(view *v, uint32_t slot, bool dead)
     if (!ALONE &&
         dead) /* of what was left under earlier generations; until then the seat says that it may not be swept */
         (void)sweep_seat(v, slot);
+    /* Releases who he is to whoever acquires the word and asks whether he lives. */
     store64(&p->word, with_seat(mine, SEAT_LIVE));
     return CS_OK;
 }

@@ -142,7 +142,7 @@ static bool write_agent(mp_writer *w, const view *v, struct slot *slot, uint32_t
     csi_mp_uint(w, peek64(&agent->last_seen_ns));
     csi_mp_uint(w, peek32(&agent->participant));
     write_details(w, buffer + sizeof lengths, lengths);
-    fence_acquire();
+    fence_acquire(); /* all of the agent was read before the version is looked at again */
     return !v->details_bytes || csi_record_stood(&r, word);
 }
 

@@ -298,7 +298,7 @@ int cs_value_next(const cs_region *region, uint64_t epoch, uint32_t *cursor, voi
             padded(length) > v->value_bytes || length > key_capacity)
             continue;
         copy_out(key, data_of(value), length);
-        fence_acquire();
+        fence_acquire(); /* the key is whole if the stamp still is the one from before */
         if (peek64(&value->stamp) != stamp)
             continue;
         *key_length = length;
