@@ -74,7 +74,7 @@ static void seat(receiver *r, uint32_t slot, uint64_t word)
         word = (word & ~0xFFFFFFFFull) | r->self.pid;
     if (peek64(&to->word) != word)
         poke64(&to->word, word & ~(3ull << 52)); /* free, until the rest is there */
-    fence_release(); /* who sees any of what follows sees a seat that is free */
+    fence_release();                             /* who sees any of what follows sees a seat that is free */
     poke64(&to->start, ours ? r->self.start : peek64(&from->start));
     for (int i = 0; i < 2; i++)
         poke64(&to->boot[i], ours ? r->self.boot[i] : peek64(&from->boot[i]));
