@@ -62,7 +62,9 @@ def _at(session: Session, agents: int, filled: Filled) -> None:
 
 
 def too_slow(session: Session, name: str, agents: int, filled: Filled) -> str:
-    """Why a peer is not measured at this size; empty when it is."""
+    """Why a peer is not measured at this size; empty when it is, as it is up to a thousand."""
+    if agents <= 1000:
+        return ""
     seconds = expected(filled.get(name, []), agents)
     if seconds > session.form.fill_seconds:
         return f"filling it would take about {seconds:.0f} s"
@@ -74,7 +76,7 @@ def too_slow(session: Session, name: str, agents: int, filled: Filled) -> str:
 
 def expected(filled: list[tuple[int, float]], agents: int) -> float:
     """Seconds that filling it with so many would take, by what the last two sizes took; 0 where that is not known."""
-    if len(filled) < 2 or agents <= 1000:
+    if len(filled) < 2:
         return 0.0
     (fewer, less), (more, took) = filled[-2:]
     return max(0.0, took - less) / (more - fewer) * agents
