@@ -18,16 +18,19 @@ use std::sync::OnceLock;
 
 /// Each algorithm is also run with one of its orders weakened or one of its steps changed, which its tests must find out.
 #[rustfmt::skip]
-const WAYS_TO_BREAK: [&str; 10] = [
+const WAYS_TO_BREAK: [&str; 13] = [
     "record-without-fence",     // the claim of a record is not fenced off from what is written under it
+    "record-reader-unfenced",   // a reader's copy may come after his second look
     "record-relaxed-commit",    // the new version does not release the buffer
     "ring-without-fence",       // the claim of a slot is not fenced off from the event written under it
+    "ring-reader-unfenced",     // a reader's copy may come after his second look
     "ring-relaxed-commit",      // the commit does not release the event
     "ring-takes-the-living",    // a slot is taken from a producer that stands still
     "lock-relaxed-release",     // the release does not release what the lock guards
     "lock-release-by-store",    // the release overwrites a waiter's mark
     "table-without-fence",      // a change is not fenced off from the slot's new content
     "table-relaxed-generation", // the generation does not release the slot's content
+    "table-reader-unfenced",    // a reader's second looks may come before his first
     "table-one-look",           // a reader does not look at the generation again
 ];
 
