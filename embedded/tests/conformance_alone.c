@@ -17,7 +17,7 @@ static const char *const of_the_dead[] = {
     "p4_dead_producer",       "p4_dead_producer_swept", "p4_stopped_producer", "owed_event",
     "owed_status_event",      "event_not_twice",        "event_of_nothing",    "dead_table_writer",
     "p2_dead_details_writer", "sweep_frees_slots",      "health_dead",         "p3_dead_spender",
-    "p3_dead_value_writer",
+    "p3_dead_value_writer",   "p3_seat_used_again",
 };
 
 static int is_of_the_dead(const char *name)
