@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from corestate.errors import (
     StoreError,
     StoreGoneError,
 )
+from corestate.guard import Guard
 from corestate.scopes.encoding import encode
 from corestate.scopes.hot import Hot
 from corestate.stores import Durability, Store
@@ -116,7 +116,7 @@ class Durable:
         self._region = region
         self._locks = locks
         self._given = path
-        self._guard = threading.Lock()
+        self._guard = Guard()
         self._store: Store | None = None
         self._hot: Hot | None = None
 

@@ -44,6 +44,20 @@ def locking():
 def listening():
     events.get(0.001)
 
+def durable():
+    state.scope("user", "busy").increment("n")
+    with state.transaction() as tx:
+        tx(state.scope("user", "busy"))["m"] = 1
+    state.audit.log("busy", "AGENT_STARTED")
+    state.tasks.push("busy")
+    with corestate.open("heap:") as heap:
+        heap.scope("global").increment("n")
+
+def durable():
+    state.scope("user", "busy").increment("n")
+    state.audit.log("busy", "AGENT_STARTED")
+    state.tasks.push("busy")
+
 async def listen():
     with state.events.subscribe("k") as news:
         task = asyncio.ensure_future(anext(news))
@@ -52,7 +66,7 @@ async def listen():
         await asyncio.wait_for(task, 60)
 
 events = state.events.subscribe()
-uses = [registering, opening, locking, listening, lambda: asyncio.run(listen()),
+uses = [registering, opening, locking, listening, durable, lambda: asyncio.run(listen()),
         lambda: state.snapshot(sys.argv[1] + ".picture"), lambda: state.events.publish("k", {"a": 1})]
 
 def busy(use):
@@ -76,8 +90,6 @@ def child(number):
         another.counters["children"].add()
     assert state.health().participants.used >= 2
 
-state.scope("user", "parent")["used"] = True  # the child must not go on with what the parent has open
-state.audit.log("parent", "AGENT_STARTED")
 threads = [threading.Thread(target=busy, args=(use,)) for use in uses]
 for thread in threads:
     thread.start()

@@ -210,6 +210,60 @@ def test_p8_fork_while_the_store_is_open(path):
         assert state.durable.store.check() == []
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_p8_a_child_of_fork_has_the_store_for_itself(path):
+    """What its parent closed meanwhile, last of all that it knew of, is not taken from under it."""
+    go, done = os.pipe(), os.pipe()
+    with corestate.attach(path) as state:
+        state.scope("global")["n"] = 0
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                state.scope("global")["n"] = 1
+                os.write(done[1], b"1")
+                os.read(go[0], 1)
+                assert state.scope("global").increment("n") == 2
+                code = 0
+            finally:
+                os._exit(code)
+        assert os.read(done[0], 1) == b"1"
+    os.write(go[1], b"1")
+    assert os.waitpid(child, 0)[1] == 0
+    with corestate.attach(path) as state:
+        assert state.scope("global").entry("n").value == 2
+        assert state.durable.store.check() == []
+    for end in (*go, *done):
+        os.close(end)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_p8_a_child_forked_within_a_transaction_has_no_store(path):
+    with corestate.attach(path) as state:
+        state.scope("global")["n"] = 0
+        with state.durable.store.write() as rows:
+            rows.run("UPDATE meta SET value = value")
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    for attempt in (lambda: rows.one("SELECT 1"), lambda: state.scope("global").increment("n")):
+                        with pytest.raises(corestate.StoreError, match="fork"):
+                            attempt()
+                    code = 0
+                finally:
+                    os._exit(code)
+            assert os.waitpid(child, 0)[1] == 0
+        assert state.scope("global").increment("n") == 1
+    with corestate.open("heap:") as state:
+        state.scope("global")["n"] = 0
+        with state.durable.store.write() as rows:
+            child = os.fork()
+            if child == 0:
+                os._exit(rows.one("SELECT 7")[0])
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7, "memory is the child's own"
+
+
 def test_a_new_value_writes_two_pages(tmp_path):
     """What a write costs, counted in the log: the change and the current value, and at times a page more."""
     with corestate.create(tmp_path / "log.state") as state:

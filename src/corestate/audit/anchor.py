@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import threading
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from corestate.audit.chain import GENESIS, HASH_BYTES, Chain
 from corestate.audit.errors import AuditAnchorError
 from corestate.errors import InvalidError, StorageError
+from corestate.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ class AnchorFile:
         self._chain = chain
         self._sync = sync
         self._memory = b""
-        self._guard = threading.Lock()
+        self._guard = Guard()
         self._descriptor = -1
         self._process = 0
 

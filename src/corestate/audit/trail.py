@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +14,7 @@ from corestate.audit.errors import AuditAnchorError, AuditKeyError
 from corestate.audit.rows import AuditEvent, AuditRow, Filter, as_json, checked, export, made, rows_of
 from corestate.audit.verify import broken, pruned_through, verify
 from corestate.errors import InvalidError, ReadOnlyError
+from corestate.guard import Guard
 from corestate.scopes.workflow import Moment
 from corestate.stores import Durability
 
@@ -57,7 +57,7 @@ class Audit:
         self._chain = Chain()
         self._opened: _Opened | None = None
         self._key_seen = False
-        self._guard = threading.RLock()
+        self._guard = Guard()
         self._batch = Batch(self._commit_batch)
 
     def use_key(self, key: bytes) -> None:

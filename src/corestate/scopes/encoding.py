@@ -102,6 +102,6 @@ def decode(tag: int, packed: Any) -> Any:
             return _unpack(packed, raw=False, unicode_errors="surrogatepass")
         if tag == JSON:
             return json.loads(bytes(packed))
-    except (ValueError, TypeError, msgpack.UnpackException) as cause:
+    except (ValueError, TypeError, RecursionError, OverflowError, MemoryError, msgpack.UnpackException) as cause:
         raise CorruptError.because("a stored value", expected="bytes that were encoded", found=str(cause)) from cause
     raise CorruptError.because("a stored value", expected="a known encoding", found=f"tag {tag}")

@@ -141,8 +141,15 @@ class EphemeralScope(Typed, MutableMapping[str, Any]):
 
     def keys(self, prefix: str = "") -> list[str]:  # type: ignore[override]
         """The keys that start with ``prefix``, in order. O(room for hot values)."""
-        found = self._hot.pinned(self._prefix + prefix.encode())
-        return [prefix + rest.decode() for rest in found if self.get(prefix + rest.decode(), MISS) is not MISS]
+        found = []
+        for rest in self._hot.pinned(self._prefix + prefix.encode()):
+            try:
+                key = prefix + rest.decode()
+            except UnicodeDecodeError:  # a peer has written there what no key is
+                continue
+            if self.get(key, MISS) is not MISS:
+                found.append(key)
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())

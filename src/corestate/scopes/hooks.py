@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from corestate.errors import CorestateError, InvalidError
+from corestate.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +75,7 @@ class Hooks:
 
     def __init__(self) -> None:
         self._hooks: dict[tuple[str, bool], tuple[Hook, ...]] = {}
-        self._guard = threading.Lock()
+        self._guard = Guard()
         self.reading = False
         """Whether any hook wants reads; asked on every read, so it is one attribute."""
 

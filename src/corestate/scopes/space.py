@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from corestate.errors import NotFoundError, WrongTypeError
+from corestate.guard import Guard
 from corestate.scopes.encoding import decode, encode
 from corestate.scopes.hooks import Hooks
 from corestate.scopes.limits import LimitExceededError, Limits
@@ -102,7 +102,7 @@ class Space:
         self.events = events
         self._writes = 0
         self._numbers: dict[bytes, int] = {}
-        self._sweeping = threading.Lock()
+        self._sweeping = Guard()
         self.hooks = Hooks()
         self.timelines: list[Callable[[str], list[Any]]] = []
         """What other parts of the durable floor add to a workflow's timeline: given its name, their moments."""
@@ -217,7 +217,7 @@ class Space:
 
         Readers have not seen them since they expired, swept or not.
         """
-        if not self._sweeping.acquire(blocking=False):
+        if self._sweeping.mine or not self._sweeping.acquire(blocking=False):
             return 0
         swept = 0
         try:

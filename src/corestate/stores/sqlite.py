@@ -1,7 +1,10 @@
 """The default store: one SQLite file in write-ahead mode, shared by any number of processes.
 
-SQLite alone opens and closes the file, and no connection is carried across fork: a child leaves its parent's
-connections alone, not even closed (closing would drop the parent's locks), and opens its own on first use.
+No connection is carried across fork. SQLite keeps one account for all connections of a process to a file, of which
+locks they have; in a child that account is wrong, because locks of files stay the parent's. So a fork waits until no
+other thread is in a transaction, and the child closes what it has inherited before it opens its own: when no
+transaction is open, closing touches nothing of the parent's. A child whose parent forked within a transaction of the
+same thread cannot do that, and has no store.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import os
 import secrets
 import sqlite3
 import threading
+import weakref
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +27,7 @@ from corestate.errors import (
     StoreReadOnlyError,
     StoreVersionError,
 )
+from corestate.guard import Guard
 from corestate.stores.base import SCHEMA_VERSION, Durability, Row, Rows, Store
 
 if TYPE_CHECKING:
@@ -38,18 +43,51 @@ PAGE_BYTES = 2048
 CHECKPOINT_PAGES = 8000
 """How long the log of writes grows before a commit, still in its turn, moves it into the store (16 MB).
 Checkpoints stay in the turn because SQLite before 3.51.3 can damage a file that two processes work on at once."""
-_left_behind: list[sqlite3.Connection] = []
-"""Connections of the parent process, kept from the garbage collector, which would close them."""
 _forks = 0
+_connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
+_stores: weakref.WeakSet[SQLiteStore] = weakref.WeakSet()
+_orphaned: set[str] = set()
+"""Files that this child of fork cannot use."""
+_orphans: list[sqlite3.Connection] = []
+"""In the middle of a parent's transaction; kept from the garbage collector, which would close them."""
+_forking = threading.RLock()
+_opening = threading.RLock()
+"""Held while a connection is opened or closed; a fork takes it last."""
+_stopped: list[_Connection] = []
+"""Connections a fork under way holds."""
 
 
-def _count_fork() -> None:
+def _before_fork() -> None:
+    """Wait for the transactions of other threads, and let none begin."""
+    _forking.acquire()
+    while True:
+        for connection in list(_connections):
+            if connection not in _stopped:
+                connection.in_use.acquire()
+                _stopped.append(connection)
+        _opening.acquire()
+        if all(connection in _stopped for connection in list(_connections)):
+            return
+        _opening.release()
+
+
+def _after_fork() -> None:
+    while _stopped:
+        _stopped.pop().in_use.release()
+    _opening.release()
+    _forking.release()
+
+
+def _in_child() -> None:
     global _forks  # noqa: PLW0603 - a process has one
     _forks += 1
+    for store in list(_stores):
+        store.after_fork()
+    _after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_count_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
 
 
 def _error(path: str, cause: sqlite3.Error) -> StoreError:
@@ -74,33 +112,56 @@ class _Connection(Rows):
         self.raw = raw
         self.forks = _forks
         self.busy = False
+        self.in_use = threading.RLock()
+        """Held by its thread through each transaction, and by a fork under way."""
         self._path = path
         self._execute = raw.execute
+        _connections.add(self)
 
     def one(self, sql: str, *parameters: object) -> Row | None:
         try:
-            found: Row | None = self._execute(sql, parameters).fetchone()
+            with self.in_use:
+                if self.forks != _forks:
+                    self.refuse_child()
+                found: Row | None = self._execute(sql, parameters).fetchone()
         except sqlite3.Error as cause:
             raise _error(self._path, cause) from cause
         return found
 
     def all(self, sql: str, *parameters: object) -> list[Row]:
         try:
-            return self._execute(sql, parameters).fetchall()
+            with self.in_use:
+                if self.forks != _forks:
+                    self.refuse_child()
+                return self._execute(sql, parameters).fetchall()
         except sqlite3.Error as cause:
             raise _error(self._path, cause) from cause
 
     def run(self, sql: str, *parameters: object) -> int:
         try:
-            return self._execute(sql, parameters).rowcount
+            with self.in_use:
+                if self.forks != _forks:
+                    self.refuse_child()
+                return self._execute(sql, parameters).rowcount
         except sqlite3.Error as cause:
             raise _error(self._path, cause) from cause
 
     def many(self, sql: str, rows: Iterable[Row]) -> None:
         try:
-            self.raw.executemany(sql, rows)
+            with self.in_use:
+                if self.forks != _forks:
+                    self.refuse_child()
+                self.raw.executemany(sql, rows)
         except sqlite3.Error as cause:
             raise _error(self._path, cause) from cause
+
+    def refuse_child(self) -> None:
+        raise StoreError.because(
+            f"store {self._path}",
+            expected="the process that began the transaction",
+            found="its child of fork, in which the transaction does not go on",
+            advice="fork before it begins or when it is over",
+        )
 
     def refuse_nesting(self) -> None:
         raise StoreError.because(
@@ -134,6 +195,8 @@ class _Transaction:
         guard = store._memory_guard  # noqa: SLF001
         if guard is not None:
             guard.acquire()
+        in_use = connection.in_use
+        in_use.acquire()
         turn, begun = None, False
         try:
             if connection.busy:
@@ -150,6 +213,7 @@ class _Transaction:
                     connection.roll_back()
             if turn is not None:
                 turn.__exit__(None, None, None)
+            in_use.release()
             if guard is not None:
                 guard.release()
             raise
@@ -160,6 +224,10 @@ class _Transaction:
     ) -> None:
         connection = self._connection
         guard = self._store._memory_guard  # noqa: SLF001
+        if connection.forks != _forks:
+            if kind is None:
+                connection.refuse_child()
+            return
         try:
             if kind is None:
                 connection.run("COMMIT")
@@ -171,6 +239,7 @@ class _Transaction:
             finally:
                 if self._turn is not None:
                     self._turn.__exit__(None, None, None)
+                connection.in_use.release()
                 if guard is not None:
                     guard.release()
 
@@ -202,17 +271,22 @@ class SQLiteStore(Store):
         self._memory = path is None
         self._turn = turn
         self._local = threading.local()
-        self._guard = threading.RLock()
+        self._guard = Guard()
         self._memory_guard = self._guard if self._memory else None  # one connection then, for all threads
         self._opened: list[_Connection] = []
         self._closed = False
         if not self._memory and not create and not Path(self.path).exists():
             raise StoreNotFoundError.because(f"store {self.path}")
         self.id = self._prepare(create=create)
+        _stores.add(self)
 
     # -- opening -------------------------------------------------------------------------------
 
     def _connect(self) -> _Connection:
+        with _opening:
+            return self._connected()
+
+    def _connected(self) -> _Connection:
         try:
             raw = sqlite3.connect(
                 self.path,
@@ -244,10 +318,16 @@ class SQLiteStore(Store):
             raise StoreError.because(
                 f"store {self.path}", expected="an open store", found="that it was closed", advice="open it again"
             )
+        if self.path in _orphaned:
+            raise StoreError.because(
+                f"store {self.path}",
+                expected="a process that has the store to itself",
+                found="a child of fork whose parent was in a transaction",
+                advice="fork before a transaction begins or when it is over",
+            )
         connection: _Connection | None = getattr(self._local, "connection", None)
         if connection is None or connection.forks != _forks:
             if not self._memory:
-                self._leave_behind()
                 connection = self._connect()
             else:
                 with self._guard:
@@ -255,21 +335,18 @@ class SQLiteStore(Store):
             self._local.connection = connection
         return connection
 
-    def _leave_behind(self) -> None:
-        with self._guard:
-            stale = [connection for connection in self._opened if connection.forks != _forks]
-            _left_behind.extend(connection.raw for connection in stale)
-            self._opened = [connection for connection in self._opened if connection.forks == _forks]
-
     def _prepare(self, *, create: bool) -> bytes:
         connection = self._mine()
         try:
-            version = self._version(connection)
-            if version is None:
-                if not create:
-                    raise StoreCorruptError.because(f"store {self.path}", found="a database without a schema version")
-                self._make(connection)
+            with connection.in_use:
                 version = self._version(connection)
+                if version is None:
+                    if not create:
+                        raise StoreCorruptError.because(
+                            f"store {self.path}", found="a database without a schema version"
+                        )
+                    self._make(connection)
+                    version = self._version(connection)
         except sqlite3.Error as cause:
             raise _error(self.path, cause) from cause
         if version != SCHEMA_VERSION:
@@ -332,18 +409,34 @@ class SQLiteStore(Store):
     def check(self) -> list[str]:
         """See ``Store.check``: SQLite's own integrity check."""
         try:
-            found = [str(row[0]) for row in self._mine().raw.execute("PRAGMA integrity_check")]
-        except sqlite3.Error as cause:
-            return [str(_error(self.path, cause))]
+            found = [str(row[0]) for row in self._mine().all("PRAGMA integrity_check")]
+        except StoreError as problem:
+            return [str(problem)]
         return [] if found == ["ok"] else found
+
+    def after_fork(self) -> None:
+        """In a child of fork, which has the forking thread alone: what is in memory goes on; else see the module."""
+        if self._memory:
+            for connection in self._opened:
+                connection.forks = _forks
+            return
+        kept = [connection for connection in self._opened if connection.busy]
+        for connection in self._opened:
+            if not connection.busy:
+                connection.raw.close()
+        self._opened = kept
+        if kept:
+            _orphaned.add(self.path)
 
     def close(self) -> None:
         """See ``Store.close``."""
-        with self._guard:
+        with self._guard, _opening:
             self._closed = True
-            self._leave_behind()
             for connection in self._opened:
-                connection.raw.close()
+                if connection.forks == _forks:
+                    connection.raw.close()
+                else:
+                    _orphans.append(connection.raw)
             self._opened.clear()
 
     def __repr__(self) -> str:
@@ -353,4 +446,12 @@ class SQLiteStore(Store):
 def schema_scripts() -> list[str]:
     """The parts of the schema, each a script of statements."""
     folder = resources.files("corestate.stores").joinpath("schema")
-    return [entry.read_text("utf-8") for entry in folder.iterdir() if entry.name.endswith(".sql")]
+    try:
+        return [entry.read_text("utf-8") for entry in folder.iterdir() if entry.name.endswith(".sql")]
+    except OSError as cause:  # no descriptor left, for one
+        raise StoreError.because(
+            "store",
+            expected=f"the schema in {folder}",
+            found=str(cause),
+            advice="close files, or install corestate anew",
+        ) from cause

@@ -33,6 +33,8 @@ CHANGED = "task_changed"
 """The event of each change: ``{"id", "status"}``."""
 DEPTH = 64
 """How deep children of children may go."""
+LOOK_AGAIN = 2.0
+"""Seconds until a waiting worker looks by itself: whoever pushed may have been killed before he could wake anybody."""
 PAUSE_SECONDS = 1.0
 """After the first failure; doubled after each further one, up to an hour."""
 
@@ -154,7 +156,7 @@ class Tasks:
             if left <= 0:
                 return None
             until = math.inf if next_ns is None else max(0.0, (next_ns - time.time_ns()) / 1e9) + 0.001
-            wait = min(left, until, 3600.0)
+            wait = min(left, until, LOOK_AGAIN)
             with suppress(WaitTimeoutError):
                 signal.wait(seen, timeout=wait)
 
