@@ -16,7 +16,7 @@ typedef struct sender {
     cs_mirror_sent sent;
     uint32_t frame_size;
     uint32_t stream, number;
-    uint32_t rate, picture_ms, beat_ms;
+    uint32_t rate, picture_ms, beat_ms, step_bytes;
     int32_t allowance;         /* bytes that may be sent now; one unit may overdraw it */
     uint32_t fraction;         /* of a byte more, in 1024ths */
     uint32_t run, index, line; /* where the round is; `line` counts lines of all runs */
@@ -79,6 +79,7 @@ int cs_mirror_open(cs_mirror_sender *handle, const cs_region *region, const cs_m
     s->rate = options->bytes_per_second;
     s->picture_ms = options->picture_ms;
     s->beat_ms = options->beat_ms ? options->beat_ms : BEAT_MS;
+    s->step_bytes = options->step_bytes;
     s->whole = options->whole != 0;
     s->wanted = s->cut = true; /* a zero first: who listens already may have half of something else */
     s->refilled_ns = s->pictured_ns = cs_port_monotonic_ns();
@@ -353,7 +354,7 @@ static void step_back(sender *s, const current_unit *u)
 int cs_mirror_step(cs_mirror_sender *handle)
 {
     sender *s = sender_of(handle);
-    uint64_t now = cs_port_monotonic_ns(), before = s->sent.frames;
+    uint64_t now = cs_port_monotonic_ns(), before = s->sent.frames, began = s->sent.bytes;
     int result = CS_OK;
     current_unit unit = {.run = RUNS};
     refill(s, now);
@@ -369,7 +370,7 @@ int cs_mirror_step(cs_mirror_sender *handle)
         }
         if (!s->picturing && !changed(s, &unit))
             continue;
-        if (s->allowance <= 0) {
+        if (s->allowance <= 0 || (s->step_bytes && s->sent.bytes - began >= s->step_bytes)) {
             step_back(s, &unit);
             break;
         }

@@ -43,7 +43,8 @@ _RECEIVE = 1 << 17
 _SLICE = 0.02
 _ASK_FIRST, _ASK_LAST = 0.3, 5.0
 _DATAGRAM_RATE = 8_000_000
-_BUFFER = 1 << 18
+_STEP = 1 << 18
+"""After how many bytes a step of the sender begins nothing more."""
 _READ_ONLY = 0o444
 
 
@@ -407,8 +408,10 @@ class Sender(Worker):
         size = 1200 if self.link.datagrams else 4096
         self._seen = ffi.new("uint32_t[]", lines)
         self._frame = ffi.new("unsigned char[]", size)
-        self._out = ffi.new("unsigned char[]", _BUFFER)
-        self._buffer = ffi.new("cs_mirror_buffer *", {"bytes": self._out, "capacity": _BUFFER, "filled": 0})
+        config = self._region.config
+        room = _STEP + 16 * (4096 + config.event_bytes + 2 * config.agent_details_bytes)  # a unit more, however often
+        self._out = ffi.new("unsigned char[]", room)
+        self._buffer = ffi.new("cs_mirror_buffer *", {"bytes": self._out, "capacity": room, "filled": 0})
         self._sender = ffi.new("cs_mirror_sender *")
         options = ffi.new("cs_mirror_options *")
         if bytes_per_second is None:
@@ -417,6 +420,7 @@ class Sender(Worker):
         self._interval = min(interval, 0.01) if bytes_per_second else interval  # what may be sent at once is small
         options.picture_ms = int(picture_every * 1000)
         options.whole = int(self.link.datagrams)
+        options.step_bytes = _STEP
         code = lib.cs_mirror_open(
             self._sender, view, options, self._seen, lines, self._frame, size,
             ffi.addressof(lib, "cs_mirror_collect"), self._buffer,
@@ -443,7 +447,7 @@ class Sender(Worker):
             while not self._end.is_set():
                 started = time.monotonic()
                 while self._step() and not self._end.is_set():
-                    pass  # the buffer was full: there is more
+                    pass  # there is more
                 heard = self.link.receive(max(0.0, started + self._interval - time.monotonic()))
                 if heard:
                     with self._lock:
@@ -456,7 +460,7 @@ class Sender(Worker):
             self._close_region()
 
     def _step(self) -> bool:
-        """One step; True when the buffer was too small for all there was to send."""
+        """One step; True when there is more to send at once."""
         with self._lock:
             view = self._region.view  # holds the mapping while the core reads it
             code = lib.cs_mirror_step(self._sender)
@@ -469,4 +473,4 @@ class Sender(Worker):
             with self._lock:
                 lib.cs_mirror_picture(self._sender)  # who comes next has seen none of it
             return False
-        return bool(code == lib.CS_E_IO)
+        return code == lib.CS_E_IO or len(data) >= _STEP

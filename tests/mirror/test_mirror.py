@@ -108,6 +108,20 @@ def test_readers_see_the_source(source, line, tmp_path):
             assert health.reasons == ()
 
 
+def test_a_region_larger_than_the_buffer_of_its_sender(line, tmp_path):
+    """Of the usual size: its picture leaves in several steps, and each of them whole."""
+    copy = tmp_path / "copy.state"
+    with corestate.create(tmp_path / "large.state") as source:
+        for number in range(500):
+            source.agents.register(f"agent-{number}", AgentType.SENSORY, metadata={"n": number})
+        with Mirror(line[0], copy) as mirror, Sender(source.address, line[1]):
+            mirror.wait_ready(60)
+            with corestate.attach(copy, mode="r") as seen:
+                assert len(seen.agents) == 500
+                assert seen.agents["agent-499"].metadata == {"n": 499}
+            assert until(lambda: not mirror.report().behind)
+
+
 def test_p4_subscriptions_work_on_a_mirror(source, line, tmp_path):
     copy = tmp_path / "copy.state"
     with Mirror(line[0], copy) as mirror, Sender(source.address, line[1]):

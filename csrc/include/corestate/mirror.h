@@ -47,6 +47,7 @@ typedef struct cs_mirror_options {
     uint32_t bytes_per_second; /* on average; at once a 64th of it, a frame and a unit. 0: no bound */
     uint32_t picture_ms;       /* a picture this often; 0: only at first and on request */
     uint32_t beat_ms;          /* a sign of life at least this often; 0: 250 */
+    uint32_t step_bytes;       /* a step begins no unit after so many, for who collects in a buffer; 0: no bound */
     uint32_t whole;            /* 1: send units whole, for lines that reorder (UDP); 0: only their changed lines */
 } cs_mirror_options;
 
