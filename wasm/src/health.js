@@ -29,6 +29,7 @@ import { nanoseconds, offsetOf, sizeOf } from "./instance.js";
  * @property {bigint} eventsLost overwritten before a reader came to them, since the region was made
  * @property {bigint} eventsHoles positions whose producer died or stood still, since the region was made
  * @property {bigint} linkAgeNs of a mirror: ns since its source was last heard; 0 in every other region
+ * @property {number} linkLoss of a mirror: the share of its frames that were lost, 0 to 1; 0 in every other region
  */
 
 /** @param {import("./instance.js").Core} core @param {number} bits */
@@ -74,6 +75,7 @@ export function readHealth(region, staleAfter) {
       eventsLost: found.events_lost,
       eventsHoles: found.events_holes,
       linkAgeNs: found.link_age_ns,
+      linkLoss: found.link_loss / 1e6,
     };
   } finally {
     core.free(space);

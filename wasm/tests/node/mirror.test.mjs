@@ -74,6 +74,7 @@ test("a source that falls silent is shown as dead; one made anew is another stat
   await until(() => first.participants().every(({ alive }) => !alive));
   await until(() => first.health().reasons.includes("link_silent"));
   assert.ok(first.health().linkAgeNs > 0n);
+  assert.ok(first.health().linkLoss >= 0 && first.health().linkLoss < 1);
   for (let turn = 2; turn <= 4; turn++) {
     source.start();
     const there = await source.turn();
@@ -161,4 +162,5 @@ test("what is no line, a wait that ends, a mirror that is closed", async () => {
   await assert.rejects(mirrored.ready(), { name: "ClosedError" });
   mirrored.close();
   assert.equal((await open({})).health().linkAgeNs, 0n);
+  assert.equal((await open({})).health().linkLoss, 0);
 });
