@@ -191,7 +191,7 @@ def block(found: dict[str, Results]) -> str:
         load = found["floors"].machine.get("load", "unknown")
         met = f"{len(bound) - len(missed)} of {len(bound)} floors were met"
         lines += [
-            f"What each operation must keep to on an idle machine; {met} in the last run, which began at a load of {load}.",
+            f"What each operation must keep to on an idle machine; {met} in the last run, begun at a load of {load}.",
             "",
             *_floors_of(bound),
             "",
