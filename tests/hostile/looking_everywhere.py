@@ -73,7 +73,7 @@ def columns(state: StateManager) -> list[Any]:
 
 def values(state: StateManager) -> list[Any]:
     scope = state.scope("user", "ann", ephemeral=True)
-    return [scope.get(name[:5]) for name in NAMES]
+    return [list(scope), [scope.get(name[:5]) for name in NAMES], len(scope), dict(scope)]
 
 
 def budget(state: StateManager) -> list[Any]:

@@ -148,6 +148,7 @@ HOSTILE = [
     b"\xa4\xed\xa0\x80\x80",  # a surrogate as text
     b"\xc1",
     b"",
+    b"[" * 100_000,  # JSON, nested a hundred thousand deep
     b"1" * 10_000,
     b'{"a":NaN,"a":1e999}',
     b"\xff\xfe[\x00",

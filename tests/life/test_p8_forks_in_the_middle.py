@@ -90,6 +90,8 @@ def child(number):
         another.counters["children"].add()
     assert state.health().participants.used >= 2
 
+# All is imported by now: a lock of Python's own import system stays taken in a child, and is no affair of ours.
+durable()
 threads = [threading.Thread(target=busy, args=(use,)) for use in uses]
 for thread in threads:
     thread.start()
