@@ -34,7 +34,7 @@ __all__ = ["Attachment", "hold", "let_go"]
 LINUX = sys.platform.startswith("linux")
 
 no_fork = threading.RLock()
-"""Held while a descriptor is opened that a child must know of; fork waits for it."""
+"""Held while what a child must not find half done is: a descriptor it must know of, an import. Fork waits for it."""
 
 _held: set[int] = set()
 """Descriptors with a lock that says "I live", other than those of attachments."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from corestate._attachment import no_fork
 from corestate._binding import ffi, lib
 from corestate.errors import (
     ClosedError,
@@ -165,7 +166,8 @@ class Durable:
         return store
 
     def _open(self) -> Store:
-        from corestate.stores.sqlite import SQLiteStore  # not every platform has it
+        with no_fork:  # a child would find Python's lock of the import taken
+            from corestate.stores.sqlite import SQLiteStore  # not every platform has it
 
         path, writable, known = self.path, self._region.writable, self._known_store()
         if known is not None and path is not None and not path.exists():

@@ -237,6 +237,16 @@ def test_p8_a_child_of_fork_has_the_store_for_itself(path):
         os.close(end)
 
 
+@pytest.mark.parametrize("turn", range(8))
+def test_p8_closed_while_a_thread_opens_its_connection(path, turn):
+    state = corestate.attach(path)
+    state.trigger(lambda change: None)  # in a thread of its own, which looks at the store at once
+    closing = threading.Thread(target=state.close)
+    closing.start()
+    closing.join(60)
+    assert not closing.is_alive()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_p8_a_child_forked_within_a_transaction_has_no_store(path):
     with corestate.attach(path) as state:
@@ -342,7 +352,7 @@ class TestStore:
     def test_closed(self, store):
         store.close()
         store.close()
-        with pytest.raises(corestate.StoreError):
+        with pytest.raises(corestate.ClosedError):
             store.one("SELECT 1")
-        with pytest.raises(corestate.StoreError), store.write():
+        with pytest.raises(corestate.ClosedError), store.write():
             pass

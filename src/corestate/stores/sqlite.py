@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from corestate.errors import (
+    ClosedError,
+    CorestateError,
     StoreBusyError,
     StoreCorruptError,
     StoreError,
@@ -52,7 +54,7 @@ _orphans: list[sqlite3.Connection] = []
 """In the middle of a parent's transaction; kept from the garbage collector, which would close them."""
 _forking = threading.RLock()
 _opening = threading.RLock()
-"""Held while a connection is opened or closed; a fork takes it last."""
+"""Held while a connection is opened or closed; a fork takes it last, and nothing else is taken by who holds it."""
 _stopped: list[_Connection] = []
 """Connections a fork under way holds."""
 
@@ -90,10 +92,12 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
 
 
-def _error(path: str, cause: sqlite3.Error) -> StoreError:
+def _error(path: str, cause: sqlite3.Error) -> CorestateError:
     """The error that stands for one of SQLite's."""
     name = getattr(cause, "sqlite_errorname", "")
     words = str(cause)
+    if "closed database" in words:
+        return ClosedError.because(f"store {path}")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or "locked" in words:
         return StoreBusyError.because(f"store {path}", found=words)
     if name.startswith("SQLITE_FULL") or "disk is full" in words or "disk I/O" in words:
@@ -199,6 +203,7 @@ class _Transaction:
         in_use.acquire()
         turn, begun = None, False
         try:
+            store.check_open()  # it may have been closed meanwhile; whoever does waits for what has begun
             if connection.busy:
                 connection.refuse_nesting()
             if self._turn is not None:
@@ -280,10 +285,16 @@ class SQLiteStore(Store):
         self.id = self._prepare(create=create)
         _stores.add(self)
 
+    def check_open(self) -> None:
+        """Raise ClosedError if it is closed."""
+        if self._closed:
+            raise ClosedError.because(f"store {self.path}")
+
     # -- opening -------------------------------------------------------------------------------
 
     def _connect(self) -> _Connection:
         with _opening:
+            self.check_open()
             return self._connected()
 
     def _connected(self) -> _Connection:
@@ -309,15 +320,11 @@ class SQLiteStore(Store):
         except sqlite3.Error as cause:
             raise _error(self.path, cause) from cause
         connection = _Connection(self.path, raw)
-        with self._guard:
-            self._opened.append(connection)
+        self._opened.append(connection)
         return connection
 
     def _mine(self) -> _Connection:
-        if self._closed:
-            raise StoreError.because(
-                f"store {self.path}", expected="an open store", found="that it was closed", advice="open it again"
-            )
+        self.check_open()
         if self.path in _orphaned:
             raise StoreError.because(
                 f"store {self.path}",
@@ -410,7 +417,7 @@ class SQLiteStore(Store):
         """See ``Store.check``: SQLite's own integrity check."""
         try:
             found = [str(row[0]) for row in self._mine().all("PRAGMA integrity_check")]
-        except StoreError as problem:
+        except CorestateError as problem:
             return [str(problem)]
         return [] if found == ["ok"] else found
 
@@ -430,14 +437,15 @@ class SQLiteStore(Store):
 
     def close(self) -> None:
         """See ``Store.close``."""
-        with self._guard, _opening:
+        with _opening:
             self._closed = True
-            for connection in self._opened:
+            opened, self._opened = self._opened, []
+        for connection in opened:
+            with connection.in_use:
                 if connection.forks == _forks:
                     connection.raw.close()
                 else:
                     _orphans.append(connection.raw)
-            self._opened.clear()
 
     def __repr__(self) -> str:
         return f"<SQLiteStore {self.path} {self.durability.value}>"
