@@ -70,7 +70,7 @@ def machine(results: Results) -> str:
         *(str(found.get(name, "")) for name in ("system", "python", "compiler", "browser", "node", "rustc")),
     ]
     if "load" in found:
-        parts.append(f"load average {found['load']} when it began")
+        parts.append(f"load average {found['load']}")
     return ", ".join(part for part in parts if part)
 
 
@@ -191,7 +191,7 @@ def block(found: dict[str, Results]) -> str:
         load = found["floors"].machine.get("load", "unknown")
         met = f"{len(bound) - len(missed)} of {len(bound)} floors were met"
         lines += [
-            f"What each operation must keep to on an idle machine; {met} in the last run, begun at a load of {load}.",
+            f"What each operation must keep to on an idle machine; {met} in the last run, at a load of {load}.",
             "",
             *_floors_of(bound),
             "",
