@@ -31,7 +31,7 @@ help: ## this list
 demo: venv ## the main job: an engine, agents and an observer live in one block of memory
 	@$(BIN)/corestate demo $(DEMO_ARGS)
 
-test: venv-dev ## everything that can run here; names what it skipped and why
+test: venv-dev venv-bench ## everything that can run here; names what it skipped and why
 	@tools/test-all
 
 test-core: ## the C conformance suite on this machine, also under the sanitizers

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["left_behind", "name_beside", "replacing"]
 
+_HEX = "[0-9a-f]"
+
 
 def _stem(target: Path, purpose: str) -> str:
     # Not the name itself, which may already be as long as names can be.
@@ -32,19 +34,20 @@ def name_beside(target: Path, purpose: str) -> Path:
 
 def left_behind(target: Path, purpose: str) -> list[Path]:
     """Everything in the directory that ``name_beside`` named for this target, in use or not."""
-    return list(target.parent.glob(f"{_stem(target, purpose)}.{'[0-9a-f]' * 16}"))
+    return list(target.parent.glob(f"{_stem(target, purpose)}.{_HEX * 16}"))
 
 
 @contextmanager
 def replacing(target: Path, purpose: str) -> Iterator[BinaryIO]:
     """A file to write that takes the target's place when the block ends well, whole and durably; else nothing is left.
 
-    It is locked for as long as its maker lives; those of the same target that are not are removed first.
+    It is locked for as long as its maker lives; those in the directory that are not, whatever they were to replace, are
+    removed first.
 
     Raises:
         OSError: as the file system has it.
     """
-    for left in left_behind(target, purpose):
+    for left in target.parent.glob(f".{purpose}.{_HEX * 16}.{_HEX * 16}"):
         with suppress(OSError):
             _remove_unlocked(left)
     path, descriptor = _new(target, purpose)

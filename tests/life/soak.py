@@ -131,6 +131,7 @@ def reckon(crew: Crew, address: str) -> dict[str, int]:
         balance(crew, "pushed", sum(counts.values()))
         balance(crew, "completed", counts.get("done", 0))
         need(state.audit.verify(), "the audit trail is broken")
+        state.snapshot(f"{address}.picture.last")  # and with it goes what killed takers of pictures had begun
         rows = sum(1 for _ in state.audit.query())
         balance(crew, "audit", rows)
         health = state.health()

@@ -169,7 +169,7 @@ def test_a_disk_that_is_full_leaves_the_old_one(state, tmp_path, child):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits and signals as POSIX has them")
 def test_a_killed_snapshot_or_restore_leaves_nothing_for_long(state, tmp_path, child, shm):
-    """Killed half-way it leaves a file of a temporary name, which the next one to the same place removes."""
+    """Killed half-way it leaves a file of a temporary name, which the next picture in the directory removes."""
     fill(state)
     state.snapshot(tmp_path / "picture")
     source = """
@@ -186,7 +186,8 @@ def test_a_killed_snapshot_or_restore_leaves_nothing_for_long(state, tmp_path, c
     before = sorted(tmp_path.iterdir())
     assert child(source, state.address, str(tmp_path / "picture"), "", "snapshot").process.wait(60) == -signal.SIGKILL
     assert len(list(tmp_path.iterdir())) == len(before) + 1
-    state.snapshot(tmp_path / "picture")
+    state.snapshot(tmp_path / "another")
+    (tmp_path / "another").unlink()
     assert sorted(tmp_path.iterdir()) == before
     for address in (str(tmp_path / "back"), shm):
         killed = child(source, state.address, str(tmp_path / "picture"), address, "restore")
