@@ -63,7 +63,9 @@ def _before_fork() -> None:
     """Wait for the transactions of other threads, and let none begin."""
     _forking.acquire()
     while True:
-        for connection in list(_connections):
+        with _opening:
+            found = list(_connections)
+        for connection in found:
             if connection not in _stopped:
                 connection.in_use.acquire()
                 _stopped.append(connection)
