@@ -284,8 +284,8 @@ class SQLiteStore(Store):
         self._closed = False
         if not self._memory and not create and not Path(self.path).exists():
             raise StoreNotFoundError.because(f"store {self.path}")
+        _stores.add(self)  # before it has a connection: a child must find each of them
         self.id = self._prepare(create=create)
-        _stores.add(self)
 
     def check_open(self) -> None:
         """Raise ClosedError if it is closed."""
