@@ -1,0 +1,40 @@
+/*
+ * alone.h: how the core keeps things whole where it is alone: one core, and no other process maps the region.
+ *
+ * What is to be one step happens between hold() and let_go(), with interrupts held off. So nobody ever comes upon the
+ * middle of anything, nobody waits for the core's own claims, and nobody dies in them: a file here does what the file
+ * of the same name in csrc/src does with compare-and-swaps, promises and recovery, on the same bytes. What of csrc/src
+ * has no file here serves both.
+ */
+#ifndef CORESTATE_ALONE_H
+#define CORESTATE_ALONE_H
+
+#include "bell.h"
+#include "ring.h"
+#include "table.h"
+#include "view.h"
+
+static inline uint32_t hold(void) { return cs_port_enter(); }
+static inline void let_go(uint32_t held) { cs_port_leave(held); }
+
+/* A 64-bit word while held. */
+#define WIDE(word) ((word)->raw)
+
+/* Let go of what an event was written under, and wake who waits for events. */
+static inline void let_go_told(view *v, uint32_t held)
+{
+    let_go(held);
+    bell_notify(&v->ring->bell);
+}
+
+/* Write a built-in event, with the name of the slot it is about (change->subject in change->table; the engine has none).
+ * Its readers are woken by let_go_told. */
+CS_INTERNAL void csi_tell(view *v, uint32_t kind, const cs_change *change);
+
+/* csi_name and csi_table_open or csi_table_find: what the cs_..._open and cs_..._find of every table do. */
+CS_INTERNAL int csi_open(cs_region *region, const char *name, uint32_t length, cs_handle *handle, uint32_t table,
+                         const table_hooks *hooks);
+CS_INTERNAL int csi_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle,
+                         uint32_t table);
+
+#endif
