@@ -24,39 +24,34 @@ uint64_t cs_port_now_ns(void)
     return from + cs_board_clock_ns();
 }
 
-uint64_t cs_port_coarse_ns(void) { return cs_port_now_ns(); }
+uint64_t cs_port_coarse_ns(void) __attribute__((alias("cs_port_now_ns")));
 uint64_t cs_port_monotonic_ns(void) { return cs_board_clock_ns(); }
 
-/* Steps of a Weyl sequence, mixed with the clock as splitmix64 does. */
+/* Never the same twice in one run: of two calls one has the higher count, and a clock that is not behind. */
 __attribute__((weak)) void cs_board_random(uint64_t out[2])
 {
     static uint32_t calls;
-    for (int i = 0; i < 2; i++) {
-        uint64_t mixed = cs_board_clock_ns() + ++calls * 0x9E3779B97F4A7C15ull;
-        mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9ull;
-        mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EBull;
-        out[i] = mixed ^ mixed >> 31;
-    }
+    uint64_t now = cs_board_clock_ns();
+    uint64_t count = ++calls;
+    out[0] = now + count;
+    out[1] = ~count;
 }
 
 void cs_port_random(uint64_t out[2]) { cs_board_random(out); }
 
-static uint64_t this_start(void)
+/* In 32 bits, which are read in one step. The lowest says that it was drawn. */
+static uint32_t this_start(void)
 {
-    static uint64_t start;
-    uint64_t random[2], found;
-    uint32_t state = cs_port_enter();
-    found = start;
-    cs_port_leave(state);
-    if (found)
-        return found;
-    cs_port_random(random); /* outside the section: a generator may take its time */
-    state = cs_port_enter();
-    if (!start)
-        start = (random[0] ^ random[1]) | 1;
-    found = start;
-    cs_port_leave(state);
-    return found;
+    static uint32_t start;
+    if (!start) {
+        uint64_t random[2];
+        cs_board_random(random); /* outside the section: a generator may take its time */
+        uint32_t state = cs_port_enter();
+        if (!start) /* no other task was faster */
+            start = (uint32_t)(random[0] ^ random[1]) << 1 | 1u;
+        cs_port_leave(state);
+    }
+    return start;
 }
 
 void cs_port_identify(cs_identity *identity) { *identity = (cs_identity){.start = this_start(), .pid = 1}; }

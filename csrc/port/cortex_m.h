@@ -14,14 +14,14 @@ static inline uint32_t cortex_m_exception(void)
 {
     uint32_t ipsr;
     __asm__ volatile("mrs %0, ipsr" : "=r"(ipsr));
-    return ipsr & 0x1FFu;
+    return ipsr; /* read alone it has this number and nothing else */
 }
 
-static inline bool cortex_m_masked(void)
+static inline uint32_t cortex_m_masked(void)
 {
     uint32_t primask;
     __asm__ volatile("mrs %0, primask" : "=r"(primask));
-    return primask & 1u;
+    return primask; /* one bit */
 }
 
 /*

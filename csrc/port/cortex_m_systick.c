@@ -16,21 +16,25 @@ struct systick {
 #define ICSR (*(volatile uint32_t *)0xE000ED04u)
 #define ICSR_PENDSTSET (1u << 26)
 
-static uint64_t ticked_ns;
-static uint32_t tick_ns;
-static uint32_t ns_per_cycle; /* 16.16 */
+static struct {
+    uint64_t ticked_ns;
+    uint32_t tick_ns;
+    uint32_t tick_cycles;
+    uint32_t ns_per_cycle; /* 16.16, rounded down: a tick's cycles make no more than it counts */
+} clock;
 
 WEAK void cs_board_clock_start(uint32_t core_hz, uint32_t ticks_per_second)
 {
-    tick_ns = 1000000000u / ticks_per_second;
-    uint32_t rest = 1000000000u % core_hz;
-    ns_per_cycle = 1000000000u / core_hz;
+    uint32_t rest = 1000000000u % core_hz, per_cycle = 1000000000u / core_hz;
     for (int bit = 0; bit < 16; bit++) { /* a 64-bit division, which would cost more code than all of this file */
         uint32_t carry = rest >= core_hz - rest;
         rest = carry ? rest - (core_hz - rest) : 2 * rest;
-        ns_per_cycle = ns_per_cycle << 1 | carry;
+        per_cycle = per_cycle << 1 | carry;
     }
-    SYSTICK->reload = core_hz / ticks_per_second - 1;
+    clock.tick_ns = 1000000000u / ticks_per_second;
+    clock.tick_cycles = core_hz / ticks_per_second;
+    clock.ns_per_cycle = per_cycle;
+    SYSTICK->reload = clock.tick_cycles - 1;
     SYSTICK->current = 0;
     SYSTICK->control = SYSTICK_RUN;
 }
@@ -38,22 +42,23 @@ WEAK void cs_board_clock_start(uint32_t core_hz, uint32_t ticks_per_second)
 WEAK void cs_board_tick(void)
 {
     uint32_t state = cortex_m_enter();
-    ticked_ns += tick_ns;
+    clock.ticked_ns += clock.tick_ns;
     cortex_m_leave(state);
 }
 
 WEAK uint64_t cs_board_clock_ns(void)
 {
     uint32_t state = cortex_m_enter();
-    uint64_t ns = ticked_ns;
-    uint32_t reload = SYSTICK->reload, left = SYSTICK->current;
-    /* The counter may have started its next round while its interrupt is held off: by us, or by who called us. */
+    uint64_t ns = clock.ticked_ns;
+    uint32_t left = SYSTICK->current, cycles = 0;
+    /* The next round may have begun while its interrupt is held off, by us or by who called us: then maybe after the look
+     * at what was left. */
     if (ICSR & ICSR_PENDSTSET) {
         left = SYSTICK->current;
-        ns += tick_ns;
+        cycles = clock.tick_cycles;
     }
     cortex_m_leave(state);
-    /* It stands at zero for one cycle, with which the new round begins. */
-    uint64_t part = left ? (uint64_t)(reload + 1 - left) * ns_per_cycle >> 16 : 0;
-    return ns + part;
+    if (left) /* it stands at zero for one cycle, with which the new round begins */
+        cycles += clock.tick_cycles - left;
+    return ns + (uint32_t)((uint64_t)cycles * clock.ns_per_cycle >> 16);
 }
