@@ -158,6 +158,18 @@ static int fill(view *v, uint32_t index, struct slot *slot, cs_handle handle, vo
     return CS_OK;
 }
 
+/* Tell of an agent's coming or going, if it has come or gone, and let go. */
+static int announce(view *v, uint32_t held, int result, const cs_change *change, uint32_t kind)
+{
+    if (result == CS_OK) {
+        WIDE(&v->engine->agent_count) = peek32(&agents_of(v)->head->count);
+        touch(v);
+        csi_tell(v, kind, change);
+    }
+    let_go_told(v, held);
+    return result;
+}
+
 int cs_agent_register(cs_region *region, const char *id, uint32_t length, uint32_t type, const cs_details *details,
                       cs_handle *handle)
 {
@@ -169,14 +181,27 @@ int cs_agent_register(cs_region *region, const char *id, uint32_t length, uint32
     int result = csi_name(v, id, &length);
     if (result == CS_OK)
         result = check_parts(v, registration.parts);
-    return result == CS_OK ? csi_table_insert(v, TABLE_AGENTS, id, length, &hooks, handle) : result;
+    if (result != CS_OK)
+        return result;
+    uint32_t held = hold();
+    result = csi_table_insert(v, TABLE_AGENTS, id, length, &hooks, handle);
+    const cs_change change = {
+        .subject = *handle, .new_value = type, .change = (uint32_t)(*handle >> 32), .table = CS_SECTION_AGENTS};
+    return announce(v, held, result, &change, CS_KIND_AGENT_REGISTERED);
 }
 
 int cs_agent_deregister(cs_region *region, cs_handle handle, uint32_t reason)
 {
     if (!region || reason > CS_REASON_DEAD)
         return CS_E_INVALID;
-    return csi_table_remove(view_of(region), TABLE_AGENTS, handle, reason, 0);
+    view *v = view_of(region);
+    cs_change change = {
+        .subject = handle, .new_value = reason, .change = (uint32_t)(handle >> 32), .table = CS_SECTION_AGENTS};
+    uint32_t held = hold();
+    int result = csi_table_remove(v, TABLE_AGENTS, handle, reason, 0);
+    if (result == CS_OK)
+        change.old_value = agent_type(agent_in(slot_at(agents_of(v), (uint32_t)handle)));
+    return announce(v, held, result, &change, CS_KIND_AGENT_DEREGISTERED);
 }
 
 int cs_agents_reap(cs_region *region, uint64_t older_than_ns, uint32_t dead)

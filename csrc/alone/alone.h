@@ -20,6 +20,13 @@ static inline void let_go(uint32_t held) { cs_port_leave(held); }
 /* A 64-bit word while held. */
 #define WIDE(word) ((word)->raw)
 
+/* Of the key in a slot, whatever its bytes say. */
+static inline uint32_t key_length(const view *v, const struct slot *slot)
+{
+    uint32_t length = peek32(&slot->key_length);
+    return length < v->key_bytes ? length : v->key_bytes - 1;
+}
+
 /* Let go of what an event was written under, and wake who waits for events. */
 static inline void let_go_told(view *v, uint32_t held)
 {

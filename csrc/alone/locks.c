@@ -10,7 +10,8 @@
 static int fill(view *v, uint32_t index, struct slot *slot, cs_handle handle, void *context)
 {
     struct lock *lock = payload_of(slot);
-    (void)v, (void)index, (void)handle, (void)context;
+    (void)index, (void)handle, (void)context;
+    touch(v);
     poke32(&lock->word, 0);
     WIDE(&lock->thread) = 0;
     return CS_OK;
@@ -27,14 +28,15 @@ int cs_lock_find(const cs_region *region, const char *name, uint32_t length, cs_
     return csi_find(region, name, length, handle, TABLE_LOCKS);
 }
 
-/* What nobody holds may go. */
-int csi_lock_seize(view *v, const table_view *t, struct slot *slot)
+int csi_lock_may_go(view *v, const struct lock *lock)
 {
-    (void)v;
-    return peek32(&lock_in(t, slot)->word) & CLAIM_OWNER ? CS_E_BUSY : CS_OK;
+    if (peek32(&lock->word) & CLAIM_OWNER)
+        return CS_E_BUSY;
+    touch(v);
+    return CS_OK;
 }
 
-static int may_remove(view *v, struct slot *slot) { return csi_lock_seize(v, &v->tables[TABLE_LOCKS], slot); }
+static int may_remove(view *v, struct slot *slot) { return csi_lock_may_go(v, payload_of(slot)); }
 
 int cs_lock_remove(cs_region *region, cs_handle handle)
 {

@@ -19,6 +19,9 @@ CS_INTERNAL int csi_row(const cs_region *region, uint32_t table, cs_handle handl
 /* The same to write it. Errors: also READ_ONLY and DETACHED. */
 CS_INTERNAL int csi_row_to_write(const cs_region *region, uint32_t table, cs_handle handle, row *r);
 
+/* May a lock, and what it is a part of, be removed? BUSY while somebody holds it. */
+CS_INTERNAL int csi_lock_may_go(view *v, const struct lock *lock);
+
 /* Tell of a change of the row, and let go. */
 CS_INTERNAL void csi_row_changed(const row *r, uint32_t kind, uint32_t old_value, uint32_t new_value);
 

@@ -18,6 +18,10 @@
 #define BELL_SLICE_NS 50000000ull
 #define READER_SLICE_NS 10000000ull /* of a view that may not write, and so cannot ask to be woken */
 
+#if CORESTATE_ALONE
+CS_INTERNAL void bell_ring(struct bell *bell);
+CS_INTERNAL void bell_notify(struct bell *bell);
+#else
 static inline void bell_ring(struct bell *bell)
 {
     (void)swap32(&bell->flag, 2);
@@ -33,6 +37,7 @@ static inline void bell_notify(struct bell *bell)
     if (!LIKELY(load32_sc(&bell->flag) == 0))
         bell_ring(bell);
 }
+#endif
 
 /* A deadline on the monotonic clock, for a wait of any kind. */
 typedef struct deadline {

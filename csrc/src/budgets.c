@@ -219,6 +219,10 @@ int cs_budget_remove(cs_region *region, cs_handle handle)
 {
     view *v = view_of(region);
     int result = csi_table_remove(v, TABLE_BUDGETS, handle, 0, seize);
+    if (ALONE && result == CS_OK) { /* where csi_table_remove gives nothing back */
+        struct budget *b = payload_of(slot_at(budgets_of(v), (uint32_t)handle));
+        (void)csi_claim_release(&b->claim, peek32(&v->owner));
+    }
     for (uint32_t index = 0; result == CS_OK && index < v->reservation_count; index++) {
         struct reservation *r = reservation_at(v, index);
         uint64_t word = load64(&r->word);

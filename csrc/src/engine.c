@@ -1,93 +1,12 @@
 #include "corestate/engine.h"
 
+#include "engine_fields.h"
 #include "lane.h"
 #include "number.h"
 #include "sweep.h"
 #include "view.h"
 
 #define COUNT(array) (uint32_t)(sizeof(array) / sizeof *(array))
-
-/* Names apart from what is looked at on each call: an image that asks for no names has none. */
-static const char *const field_names[CS_ENGINE_FIELDS] = {
-    [CS_AGENT_COUNT] = "agent_count",
-    [CS_BURST_COUNT] = "burst_count",
-    [CS_BURST_FREQUENCY] = "burst_frequency",
-    [CS_NEURON_COUNT] = "neuron_count",
-    [CS_SYNAPSE_COUNT] = "synapse_count",
-    [CS_CORTICAL_AREA_COUNT] = "cortical_area_count",
-    [CS_MEMORY_USAGE] = "memory_usage",
-    [CS_GENOME_TIMESTAMP] = "genome_timestamp",
-    [CS_FATIGUE_INDEX] = "fatigue_index",
-    [CS_REGULAR_NEURON_UTIL] = "regular_neuron_util",
-    [CS_MEMORY_NEURON_UTIL] = "memory_neuron_util",
-    [CS_SYNAPSE_UTIL] = "synapse_util",
-    [CS_FATIGUE_ACTIVE] = "fatigue_active",
-    [CS_HASH_BRAIN_REGIONS] = "brain_regions_hash",
-    [CS_HASH_CORTICAL_AREAS] = "cortical_areas_hash",
-    [CS_HASH_BRAIN_GEOMETRY] = "brain_geometry_hash",
-    [CS_HASH_MORPHOLOGIES] = "morphologies_hash",
-    [CS_HASH_CORTICAL_MAPPINGS] = "cortical_mappings_hash",
-    [CS_HASH_CLASSIFIERS] = "classifiers_hash",
-    [CS_HASH_AGENT_DATA] = "agent_data_hash",
-    [CS_VERSION] = "version",
-    [CS_LAST_MODIFIED] = "last_modified",
-};
-
-static const uint8_t field_types[CS_ENGINE_FIELDS] = {
-    [CS_AGENT_COUNT] = CS_TYPE_U64,
-    [CS_BURST_COUNT] = CS_TYPE_U64,
-    [CS_BURST_FREQUENCY] = CS_TYPE_F64,
-    [CS_NEURON_COUNT] = CS_TYPE_U64,
-    [CS_SYNAPSE_COUNT] = CS_TYPE_U64,
-    [CS_CORTICAL_AREA_COUNT] = CS_TYPE_U64,
-    [CS_MEMORY_USAGE] = CS_TYPE_U64,
-    [CS_GENOME_TIMESTAMP] = CS_TYPE_U64,
-    [CS_FATIGUE_INDEX] = CS_TYPE_PERCENT,
-    [CS_REGULAR_NEURON_UTIL] = CS_TYPE_PERCENT,
-    [CS_MEMORY_NEURON_UTIL] = CS_TYPE_PERCENT,
-    [CS_SYNAPSE_UTIL] = CS_TYPE_PERCENT,
-    [CS_FATIGUE_ACTIVE] = CS_TYPE_BOOL,
-    [CS_HASH_BRAIN_REGIONS] = CS_TYPE_U64,
-    [CS_HASH_CORTICAL_AREAS] = CS_TYPE_U64,
-    [CS_HASH_BRAIN_GEOMETRY] = CS_TYPE_U64,
-    [CS_HASH_MORPHOLOGIES] = CS_TYPE_U64,
-    [CS_HASH_CORTICAL_MAPPINGS] = CS_TYPE_U64,
-    [CS_HASH_CLASSIFIERS] = CS_TYPE_U64,
-    [CS_HASH_AGENT_DATA] = CS_TYPE_U64,
-    [CS_VERSION] = CS_TYPE_U64,
-    [CS_LAST_MODIFIED] = CS_TYPE_U64,
-};
-
-static const struct {
-    uint8_t max;
-    uint8_t kind;
-} states[CS_STATES] = {
-    [CS_STATE_BURST] = {CS_BURST_DEEP_SLEEP, CS_KIND_BURST_ENGINE_STATE_CHANGED},
-    [CS_STATE_GENOME] = {CS_GENOME_ERROR, CS_KIND_GENOME_STATE_CHANGED},
-    [CS_STATE_CONNECTOME] = {CS_CONNECTOME_ERROR, CS_KIND_CONNECTOME_STATE_CHANGED},
-    [CS_STATE_BRAIN_READY] = {1, CS_KIND_BRAIN_READY_CHANGED},
-    [CS_STATE_FQ_SAMPLER] = {CS_SERVICE_ERROR, CS_KIND_SERVICE_STATE_CHANGED},
-    [CS_STATE_API] = {CS_SERVICE_ERROR, CS_KIND_SERVICE_STATE_CHANGED},
-    [CS_STATE_ZMQ] = {CS_SERVICE_ERROR, CS_KIND_SERVICE_STATE_CHANGED},
-};
-
-const char *cs_engine_field_name(uint32_t field) { return field < CS_ENGINE_FIELDS ? field_names[field] : 0; }
-uint32_t cs_engine_field_type(uint32_t field) { return field < CS_ENGINE_FIELDS ? field_types[field] : CS_TYPE_NONE; }
-uint32_t cs_engine_state_max(uint32_t state) { return state < CS_STATES ? states[state].max : 0; }
-
-const char *cs_engine_state_name(uint32_t state)
-{
-    static const char *const names[CS_STATES] = {
-        [CS_STATE_BURST] = "burst_state",
-        [CS_STATE_GENOME] = "genome_state",
-        [CS_STATE_CONNECTOME] = "connectome_state",
-        [CS_STATE_BRAIN_READY] = "brain_ready",
-        [CS_STATE_FQ_SAMPLER] = "fq_sampler_state",
-        [CS_STATE_API] = "api_state",
-        [CS_STATE_ZMQ] = "zmq_state",
-    };
-    return state < CS_STATES ? names[state] : 0;
-}
 
 /* -- states --------------------------------------------------------------------------------- */
 
@@ -101,12 +20,12 @@ struct lane *csi_engine_lane(const view *v, uint64_t state)
 
 static lane_subject subject_of(uint32_t state)
 {
-    return (lane_subject){.id = state, .table = CS_SECTION_ENGINE, .kind = states[state].kind};
+    return (lane_subject){.id = state, .table = CS_SECTION_ENGINE, .kind = csi_engine_states[state].kind};
 }
 
 static uint32_t known_value(uint32_t state, uint64_t word)
 {
-    return lane_value(word) <= states[state].max ? lane_value(word) : 0;
+    return lane_value(word) <= csi_engine_states[state].max ? lane_value(word) : 0;
 }
 
 uint32_t cs_engine_state(const cs_region *region, uint32_t state)
@@ -117,7 +36,7 @@ uint32_t cs_engine_state(const cs_region *region, uint32_t state)
 int cs_engine_set_state(cs_region *region, uint32_t state, uint32_t value)
 {
     view *v = view_of(region);
-    if (state >= CS_STATES || value > states[state].max)
+    if (state >= CS_STATES || value > csi_engine_states[state].max)
         return CS_E_INVALID;
     uint32_t owner;
     struct lane *lane = csi_engine_lane(v, state);
@@ -174,7 +93,7 @@ static a64 *cell_at(const view *v, uint32_t field)
 
 const void *cs_engine_cell(const cs_region *region, uint32_t field)
 {
-    return cs_engine_field_name(field) ? cell_at(const_view_of(region), field) : 0;
+    return cs_engine_field_type(field) ? cell_at(const_view_of(region), field) : 0;
 }
 
 uint64_t cs_engine_get(const cs_region *region, uint32_t field)
@@ -197,7 +116,7 @@ static int put(view *v, uint32_t field, uint64_t bits)
 
 int cs_engine_set(cs_region *region, uint32_t field, uint64_t value)
 {
-    uint32_t type = field < CS_ENGINE_CELLS ? field_types[field] : CS_TYPE_NONE;
+    uint32_t type = field < CS_ENGINE_CELLS ? csi_engine_types[field] : CS_TYPE_NONE;
     if (type != CS_TYPE_U64 && type != CS_TYPE_BOOL)
         return CS_E_INVALID;
     if (type == CS_TYPE_BOOL && value > 1)
@@ -207,7 +126,7 @@ int cs_engine_set(cs_region *region, uint32_t field, uint64_t value)
 
 int cs_engine_set_f64(cs_region *region, uint32_t field, double value)
 {
-    uint32_t type = field < CS_ENGINE_CELLS ? field_types[field] : CS_TYPE_NONE;
+    uint32_t type = field < CS_ENGINE_CELLS ? csi_engine_types[field] : CS_TYPE_NONE;
     uint64_t bits = bits_of(value);
     if (type != CS_TYPE_F64 && type != CS_TYPE_PERCENT)
         return CS_E_INVALID;
@@ -221,7 +140,7 @@ int cs_engine_set_f64(cs_region *region, uint32_t field, double value)
 int cs_engine_add(cs_region *region, uint32_t field, int64_t n, uint64_t *value)
 {
     view *v = view_of(region);
-    if (field >= CS_ENGINE_CELLS || field_types[field] != CS_TYPE_U64)
+    if (field >= CS_ENGINE_CELLS || csi_engine_types[field] != CS_TYPE_U64)
         return CS_E_INVALID;
     int result = may_write(v);
     if (result == CS_OK)
@@ -267,7 +186,7 @@ int cs_engine_read(const cs_region *region, cs_engine_snapshot *snapshot)
 void csi_engine_restore(const view *v, const cs_engine_snapshot *s)
 {
     for (uint32_t field = 0; field < CS_ENGINE_FIELDS; field++)
-        if (field_names[field] && field != CS_AGENT_COUNT) /* the registry has counted for itself */
+        if (csi_engine_types[field] && field != CS_AGENT_COUNT) /* the registry has counted for itself */
             poke64(cell_at(v, field), s->cells[field]);
     for (uint32_t state = 0; state < CS_STATES; state++) {
         struct lane *lane = csi_engine_lane(v, state);

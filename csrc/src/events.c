@@ -3,23 +3,18 @@
 #include "ring.h"
 #include "table.h"
 
-static const struct {
-    const char *name;
-    uint32_t kind;
-} built_in[] = {
-    {"burst_engine_state_changed", CS_KIND_BURST_ENGINE_STATE_CHANGED},
-    {"genome_state_changed", CS_KIND_GENOME_STATE_CHANGED},
-    {"connectome_state_changed", CS_KIND_CONNECTOME_STATE_CHANGED},
-    {"service_state_changed", CS_KIND_SERVICE_STATE_CHANGED},
-    {"brain_ready_changed", CS_KIND_BRAIN_READY_CHANGED},
-    {"agent_registered", CS_KIND_AGENT_REGISTERED},
-    {"agent_deregistered", CS_KIND_AGENT_DEREGISTERED},
-    {"agent_status_changed", CS_KIND_AGENT_STATUS_CHANGED},
-    {"lock_inherited", CS_KIND_LOCK_INHERITED},
-    {"area_changed", CS_KIND_AREA_CHANGED},
-    {"budget_warning", CS_KIND_BUDGET_WARNING},
-};
-#define BUILT_IN (uint32_t)(sizeof built_in / sizeof *built_in)
+/* By enum cs_kind, from 1. */
+static const char built_in[] = "burst_engine_state_changed\0"
+                               "genome_state_changed\0"
+                               "connectome_state_changed\0"
+                               "service_state_changed\0"
+                               "brain_ready_changed\0"
+                               "agent_registered\0"
+                               "agent_deregistered\0"
+                               "agent_status_changed\0"
+                               "lock_inherited\0"
+                               "area_changed\0"
+                               "budget_warning\0";
 
 /* A built-in name gives its kind and needs no room; others are interned. */
 static int kind_named(const cs_region *region, const char *name, uint32_t *length, uint32_t *kind)
@@ -29,13 +24,15 @@ static int kind_named(const cs_region *region, const char *name, uint32_t *lengt
     *kind = 0;
     if (!name)
         return CS_E_INVALID;
-    uint32_t n = *length;
+    uint32_t n = *length, number = 1;
     if (n == CS_NUL)
         for (n = 0; n < 64 && name[n]; n++) {}
-    for (uint32_t i = 0; i < BUILT_IN; i++)
-        if (csi_same(name, n, built_in[i].name))
-            *kind = built_in[i].kind;
-    return *kind ? CS_OK : csi_name(const_view_of(region), name, length);
+    for (const char *word = built_in; *word; word = csi_word(word, 1), number++)
+        if (csi_same(name, n, word)) {
+            *kind = number;
+            return CS_OK;
+        }
+    return csi_name(const_view_of(region), name, length);
 }
 
 int cs_kind_open(cs_region *region, const char *name, uint32_t length, uint32_t *kind)
@@ -67,15 +64,13 @@ int cs_kind_name(const cs_region *region, uint32_t kind, char name[64], uint32_t
 {
     if (!region || !name || !length)
         return CS_E_INVALID;
-    for (uint32_t i = 0; i < BUILT_IN; i++)
-        if (built_in[i].kind == kind) {
-            uint32_t n = 0;
-            memset(name, 0, 64);
-            for (; built_in[i].name[n]; n++)
-                name[n] = built_in[i].name[n];
-            *length = n;
-            return CS_OK;
-        }
+    if (kind >= CS_KIND_BURST_ENGINE_STATE_CHANGED && kind <= CS_KIND_BUDGET_WARNING) {
+        const char *word = csi_word(built_in, kind - 1);
+        *length = (uint32_t)(csi_word(word, 1) - word) - 1;
+        memset(name, 0, 64);
+        memcpy(name, word, *length);
+        return CS_OK;
+    }
     cs_handle handle;
     if (kind < CS_KIND_USER || cs_names_at(region, CS_SECTION_KINDS, kind - CS_KIND_USER, &handle) != CS_OK)
         return CS_E_NOT_FOUND;

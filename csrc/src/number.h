@@ -12,7 +12,8 @@
  * neither negative nor above 2^32, one atomic addition cannot pass the end, whatever all others who may be
  * between their look and their addition add; else compare and swap.
  */
-static inline int add_within(a64 *cell, int64_t n, uint64_t *value)
+#if CS_WIDE
+static inline int csi_add(a64 *cell, int64_t n, uint64_t *value)
 {
     uint64_t now = peek64(cell);
     if (LIKELY(n >= 0 && n <= 0xFFFFFFFF && now < 1ull << 62)) {
@@ -28,10 +29,8 @@ static inline int add_within(a64 *cell, int64_t n, uint64_t *value)
         *value = now + (uint64_t)n;
     return CS_OK;
 }
-#if CS_WIDE
-static inline int csi_add(a64 *cell, int64_t n, uint64_t *value) { return add_within(cell, n, value); }
 #else
-int csi_add(a64 *cell, int64_t n, uint64_t *value); /* wide.c */
+int csi_add(a64 *cell, int64_t n, uint64_t *value); /* wide.c: the same in one section */
 #endif
 
 static inline uint64_t bits_of(double value)

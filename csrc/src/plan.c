@@ -34,93 +34,93 @@ _Static_assert(sizeof(cs_config) == FIELDS * sizeof(uint32_t), "a field for each
 _Static_assert(offsetof(cs_config, line_bytes) == LINE_BYTES * sizeof(uint32_t), "in their order");
 _Static_assert(offsetof(cs_config, value_bytes) == VALUE_BYTES * sizeof(uint32_t), "to the last");
 
+/* What a number may be: at most `most` (0: anything), a multiple of `rest` + 1, and more where it must be. */
 static const struct {
-    uint32_t most;
-    uint16_t least;
-    uint8_t multiple; /* of a power of two */
-    bool power;       /* it must be one itself */
+    uint32_t most : 25;
+    uint32_t rest : 4;
+    uint32_t power : 1; /* a power of two */
+    uint32_t some : 1;  /* not zero */
 } bounds[FIELDS] = {
-    [AGENTS] = {TABLE_LIMIT, 0, 1, false},
-    [AREAS] = {TABLE_LIMIT, 0, 1, false},
-    [COUNTERS] = {TABLE_LIMIT, 0, 1, false},
-    [GAUGES] = {TABLE_LIMIT, 0, 1, false},
-    [LOCKS] = {TABLE_LIMIT, 0, 1, false},
-    [EVENTS] = {TABLE_LIMIT, 2, 1, true},
-    [EVENT_BYTES] = {32768, sizeof(cs_change), 8, false},
-    [EVENT_KINDS] = {4096, 0, 1, false},
-    [PARTICIPANTS] = {4095, 1, 1, false},
-    [DETAILS_BYTES] = {65528, 0, 8, false},
-    [KEY_BYTES] = {64, 16, 16, false},
-    [LINE_BYTES] = {128, 8, 1, true},
-    [FCL_WINDOW] = {UINT32_MAX, 0, 1, false},
-    [BUDGETS] = {TABLE_LIMIT, 0, 1, false},
-    [RESERVATIONS] = {1u << 20, 0, 1, false},
-    [VALUES] = {TABLE_LIMIT, 0, VALUE_WAYS, false},
-    [VALUE_BYTES] = {32768, 0, 8, false},
+    [AGENTS] = {TABLE_LIMIT, 0, 0, 0},
+    [AREAS] = {TABLE_LIMIT, 0, 0, 0},
+    [COUNTERS] = {TABLE_LIMIT, 0, 0, 0},
+    [GAUGES] = {TABLE_LIMIT, 0, 0, 0},
+    [LOCKS] = {TABLE_LIMIT, 0, 0, 0},
+    [EVENTS] = {TABLE_LIMIT, 1, 1, 1},
+    [EVENT_BYTES] = {32768, 7, 0, 1}, /* and no less than a change */
+    [EVENT_KINDS] = {4096, 0, 0, 0},
+    [PARTICIPANTS] = {4095, 0, 0, 1},
+    [DETAILS_BYTES] = {65528, 7, 0, 0},
+    [KEY_BYTES] = {64, 15, 0, 1},
+    [LINE_BYTES] = {128, 7, 1, 1},
+    [FCL_WINDOW] = {0, 0, 0, 0},
+    [BUDGETS] = {TABLE_LIMIT, 0, 0, 0},
+    [RESERVATIONS] = {1u << 20, 0, 0, 0},
+    [VALUES] = {TABLE_LIMIT, VALUE_WAYS - 1, 0, 0},
+    [VALUE_BYTES] = {32768, 7, 0, 0},
 };
 
-/* What makes a section: how many slots, and a slot's bytes: `fixed`, and as many as that field says. */
-enum shape { PLAIN, TABLE, PAIRS, RING, GROUPS };
+/* A section: how many slots, a slot's bytes (`fixed`, and what that field says `times` over), and what comes before them. */
+enum before { NOTHING, A_TABLE, A_RING, GROUPS };
 static const struct {
     uint8_t count; /* enum field */
     uint8_t fixed;
-    uint8_t more; /* enum field, or FIELDS: none */
-    uint8_t shape;
+    uint8_t more : 6; /* enum field */
+    uint8_t times : 2;
+    uint8_t before;
 } rules[CS_SECTIONS] = {
-#define TABLE_OF(count, payload) {count, sizeof(struct slot) + sizeof(payload), KEY_BYTES, TABLE}
+#define TABLE_OF(count, payload) {count, sizeof(struct slot) + sizeof(payload), KEY_BYTES, 1, A_TABLE}
     [CS_SECTION_COUNTERS] = TABLE_OF(COUNTERS, struct number),
     [CS_SECTION_GAUGES] = TABLE_OF(GAUGES, struct number),
     [CS_SECTION_AREAS] = TABLE_OF(AREAS, struct area),
     [CS_SECTION_AGENTS] = TABLE_OF(AGENTS, struct agent),
-    [CS_SECTION_DETAILS] = {AGENTS, sizeof(struct details), DETAILS_BYTES, PAIRS},
+    [CS_SECTION_DETAILS] = {AGENTS, 2 * sizeof(struct details), DETAILS_BYTES, 2, NOTHING},
     [CS_SECTION_LOCKS] = TABLE_OF(LOCKS, struct lock),
-    [CS_SECTION_KINDS] = {EVENT_KINDS, sizeof(struct slot), KEY_BYTES, TABLE},
-    [CS_SECTION_EVENTS] = {EVENTS, sizeof(struct event), EVENT_BYTES, RING},
-    [CS_SECTION_PARTICIPANTS] = {PARTICIPANTS, sizeof(struct participant), FIELDS, PLAIN},
+    [CS_SECTION_KINDS] = {EVENT_KINDS, sizeof(struct slot), KEY_BYTES, 1, A_TABLE},
+    [CS_SECTION_EVENTS] = {EVENTS, sizeof(struct event), EVENT_BYTES, 1, A_RING},
+    [CS_SECTION_PARTICIPANTS] = {PARTICIPANTS, sizeof(struct participant), 0, 0, NOTHING},
     [CS_SECTION_BUDGETS] = TABLE_OF(BUDGETS, struct budget),
-    [CS_SECTION_RESERVATIONS] = {RESERVATIONS, sizeof(struct reservation), FIELDS, PLAIN},
-    [CS_SECTION_VALUES] = {VALUES, sizeof(struct value), VALUE_BYTES, GROUPS},
+    [CS_SECTION_RESERVATIONS] = {RESERVATIONS, sizeof(struct reservation), 0, 0, NOTHING},
+    [CS_SECTION_VALUES] = {VALUES, sizeof(struct value), VALUE_BYTES, 1, GROUPS},
 };
-
-static bool power_of_two(uint32_t n) { return n && !(n & (n - 1)); }
 
 /* The first field out of bounds, or FIELDS. */
 static uint32_t wrong_field(const uint32_t values[FIELDS])
 {
     for (uint32_t field = 0; field < FIELDS; field++) {
         uint32_t n = values[field];
-        if (n > bounds[field].most || n < bounds[field].least || (n & (bounds[field].multiple - 1u)) ||
-            (bounds[field].power && !power_of_two(n)))
+        if ((bounds[field].most && n > bounds[field].most) || (n & bounds[field].rest) || (bounds[field].some && !n) ||
+            (bounds[field].power && (n & (n - 1))) || (field == EVENT_BYTES && n < sizeof(cs_change)))
             return field;
     }
     return values[VALUES] && !values[VALUE_BYTES] ? VALUE_BYTES : FIELDS;
 }
 
-static void place(struct plan *plan, struct section *section, uint64_t bytes, uint32_t count, uint32_t stride)
+/* In lines. */
+static uint64_t lines_before(uint32_t before, uint32_t count)
 {
-    uint64_t padded = padded_to(bytes, LAYOUT_LINE);
-    *section = (struct section){(uint32_t)(plan->size / LAYOUT_LINE), (uint32_t)(padded / LAYOUT_LINE), count, stride};
-    plan->size += padded;
+    switch (before) {
+    case A_TABLE:
+        return count ? 1 + lines_for(4ull * count) : 0;
+    case A_RING:
+        return 1;
+    case GROUPS:
+        return count / VALUE_WAYS;
+    default:
+        return 0;
+    }
 }
 
-static void place_slots(struct plan *plan, uint32_t kind, const uint32_t values[FIELDS])
+static uint64_t place(struct section *section, uint32_t kind, const uint32_t values[FIELDS], uint64_t offset)
 {
-    uint32_t count = values[rules[kind].count], slot = rules[kind].fixed, shape = rules[kind].shape;
-    if (rules[kind].more != FIELDS)
-        slot += values[rules[kind].more];
-    if (shape == PAIRS) {
-        slot *= 2;
-        count = values[DETAILS_BYTES] ? count : 0;
-    }
-    uint32_t stride = (uint32_t)padded_to(slot, values[LINE_BYTES]);
-    uint64_t bytes = (uint64_t)count * stride;
-    if (shape == RING)
-        bytes += sizeof(struct ring);
-    else if (shape == GROUPS)
-        bytes += (uint64_t)(count / VALUE_WAYS) * sizeof(struct value_group);
-    else if (shape == TABLE && count)
-        bytes += sizeof(struct table) + padded_to(4ull * count, LAYOUT_LINE);
-    place(plan, &plan->sections[kind], bytes, count, stride);
+    uint32_t count = values[rules[kind].count];
+    if (kind == CS_SECTION_DETAILS && !values[DETAILS_BYTES])
+        count = 0;
+    uint32_t bytes = rules[kind].fixed + values[rules[kind].more] * rules[kind].times;
+    uint32_t stride = (bytes + values[LINE_BYTES] - 1) & ~(values[LINE_BYTES] - 1);
+    uint64_t lines = lines_before(rules[kind].before, count) + lines_for((uint64_t)count * stride);
+    *section = (struct section){(uint32_t)offset, (uint32_t)lines, count, stride};
+    return offset + lines;
 }
 
 int csi_plan(const cs_config *config, struct plan *plan, uint32_t *wrong)
@@ -129,11 +129,13 @@ int csi_plan(const cs_config *config, struct plan *plan, uint32_t *wrong)
     memcpy(values, config, sizeof values);
     uint32_t field = wrong_field(values);
     if (field == FIELDS) {
-        plan->size = sizeof(struct header);
-        place(plan, &plan->sections[CS_SECTION_ENGINE], sizeof(struct engine), 1, sizeof(struct engine));
+        const uint32_t header = sizeof(struct header) / LAYOUT_LINE, engine = sizeof(struct engine) / LAYOUT_LINE;
+        uint64_t lines = header + engine;
+        plan->sections[CS_SECTION_ENGINE] = (struct section){header, engine, 1, sizeof(struct engine)};
         for (uint32_t kind = CS_SECTION_ENGINE + 1; kind < CS_SECTIONS; kind++)
-            place_slots(plan, kind, values);
-        if (plan->size > REGION_LIMIT)
+            lines = place(&plan->sections[kind], kind, values, lines);
+        plan->size = lines * LAYOUT_LINE;
+        if (lines > REGION_LIMIT / LAYOUT_LINE)
             field = AGENTS;
     }
     if (wrong)
@@ -141,24 +143,23 @@ int csi_plan(const cs_config *config, struct plan *plan, uint32_t *wrong)
     return field == FIELDS ? CS_OK : CS_E_RANGE;
 }
 
+const char *csi_config_field(uint32_t field)
+{
+    static const char names[] = "agents\0areas\0counters\0gauges\0locks\0events\0event_bytes\0event_kinds\0"
+                                "participants\0agent_details_bytes\0key_bytes\0line_bytes\0fcl_window\0budgets\0"
+                                "reservations\0values\0value_bytes";
+    return field < FIELDS ? csi_word(names, field) : 0;
+}
+
 int cs_config_check(const cs_config *config, const char **field)
 {
-    static const char *const names[FIELDS + 1] = {"agents",       "areas",
-                                                  "counters",     "gauges",
-                                                  "locks",        "events",
-                                                  "event_bytes",  "event_kinds",
-                                                  "participants", "agent_details_bytes",
-                                                  "key_bytes",    "line_bytes",
-                                                  "fcl_window",   "budgets",
-                                                  "reservations", "values",
-                                                  "value_bytes",  0};
     struct plan plan;
     uint32_t wrong;
     if (!config)
         return CS_E_INVALID;
     int result = csi_plan(config, &plan, &wrong);
     if (field)
-        *field = names[wrong];
+        *field = csi_config_field(wrong);
     return result;
 }
 

@@ -22,7 +22,10 @@ CS_INTERNAL extern const table_kind csi_table_kinds[TABLES];
 /* CS_OK, or CS_E_RANGE with *wrong (which may be null) the number of the first field of cs_config that is out of bounds. */
 CS_INTERNAL int csi_plan(const cs_config *config, struct plan *plan, uint32_t *wrong);
 
-/* `to` is a power of two. */
-static inline uint64_t padded_to(uint64_t n, uint32_t to) { return (n + to - 1) & ~(uint64_t)(to - 1); }
+/* The name of a field of cs_config, by its ordinal; null behind the last. */
+CS_INTERNAL const char *csi_config_field(uint32_t field);
+
+/* Lines that hold so many bytes. */
+static inline uint64_t lines_for(uint64_t bytes) { return (bytes + LAYOUT_LINE - 1) / LAYOUT_LINE; }
 
 #endif

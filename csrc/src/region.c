@@ -22,6 +22,35 @@ void cs_config_default(cs_config *config)
                           .value_bytes = 464};
 }
 
+/* Where the header has the fields of cs_config, as words from its start. */
+#define WORD_OF(member) (uint8_t)(offsetof(struct header, member) / sizeof(uint32_t))
+#define COUNT_OF(section) WORD_OF(sections[section].count)
+static const uint8_t config_words[sizeof(cs_config) / sizeof(uint32_t)] = {
+    COUNT_OF(CS_SECTION_AGENTS),  COUNT_OF(CS_SECTION_AREAS),   COUNT_OF(CS_SECTION_COUNTERS),
+    COUNT_OF(CS_SECTION_GAUGES),  COUNT_OF(CS_SECTION_LOCKS),   COUNT_OF(CS_SECTION_EVENTS),
+    WORD_OF(event_bytes),         COUNT_OF(CS_SECTION_KINDS),   COUNT_OF(CS_SECTION_PARTICIPANTS),
+    WORD_OF(agent_details_bytes), WORD_OF(key_bytes),           WORD_OF(line_bytes),
+    WORD_OF(fcl_window),          COUNT_OF(CS_SECTION_BUDGETS), COUNT_OF(CS_SECTION_RESERVATIONS),
+    COUNT_OF(CS_SECTION_VALUES),  WORD_OF(value_bytes),
+};
+
+static void read_config(const struct header *header, cs_config *config)
+{
+    const unsigned char *from = (const unsigned char *)header;
+    unsigned char *to = (unsigned char *)config;
+    for (uint32_t i = 0; i < sizeof config_words; i++, to += sizeof(uint32_t))
+        memcpy(to, from + config_words[i] * sizeof(uint32_t), sizeof(uint32_t));
+}
+
+/* The other way round; the sections' counts, which belong to the table of sections, too. */
+static void write_config(struct header *header, const cs_config *config)
+{
+    unsigned char *to = (unsigned char *)header;
+    const unsigned char *from = (const unsigned char *)config;
+    for (uint32_t i = 0; i < sizeof config_words; i++, from += sizeof(uint32_t))
+        memcpy(to + config_words[i] * sizeof(uint32_t), from, sizeof(uint32_t));
+}
+
 int cs_region_format(void *memory, uint64_t size, const cs_config *config, uint32_t flags)
 {
     if (!memory || !config || (uintptr_t)memory % LAYOUT_LINE || (flags & ~(uint32_t)CS_ZEROED))
@@ -45,12 +74,7 @@ int cs_region_format(void *memory, uint64_t size, const cs_config *config, uint3
     cs_port_random(header->instance);
     STEP();
     header->section_count = CS_SECTIONS;
-    header->key_bytes = config->key_bytes;
-    header->line_bytes = config->line_bytes;
-    header->fcl_window = config->fcl_window;
-    header->event_bytes = config->event_bytes;
-    header->agent_details_bytes = config->agent_details_bytes;
-    header->value_bytes = config->value_bytes;
+    write_config(header, config);
     header->created_ns = cs_port_now_ns();
     cs_identity self;
     cs_port_identify(&self);
@@ -70,42 +94,11 @@ static void copy_header(struct header *copy, const void *memory)
     poke32(&copy->ready, ready);
 }
 
-static void read_config(const struct header *header, cs_config *config)
-{
-    const struct section *s = header->sections;
-    *config = (cs_config){.agents = s[CS_SECTION_AGENTS].count,
-                          .areas = s[CS_SECTION_AREAS].count,
-                          .counters = s[CS_SECTION_COUNTERS].count,
-                          .gauges = s[CS_SECTION_GAUGES].count,
-                          .locks = s[CS_SECTION_LOCKS].count,
-                          .events = s[CS_SECTION_EVENTS].count,
-                          .event_bytes = header->event_bytes,
-                          .event_kinds = s[CS_SECTION_KINDS].count,
-                          .participants = s[CS_SECTION_PARTICIPANTS].count,
-                          .agent_details_bytes = header->agent_details_bytes,
-                          .key_bytes = header->key_bytes,
-                          .line_bytes = header->line_bytes,
-                          .fcl_window = header->fcl_window,
-                          .budgets = s[CS_SECTION_BUDGETS].count,
-                          .reservations = s[CS_SECTION_RESERVATIONS].count,
-                          .values = s[CS_SECTION_VALUES].count,
-                          .value_bytes = header->value_bytes};
-}
-
-static int judge(const struct header *header, uint64_t size, struct plan *plan, cs_region_info *info)
+/* Is this the header of a region of so many bytes? What it was read to mean stays zero where it makes no sense. */
+static int judge(const struct header *header, uint64_t size, struct plan *plan, cs_config *config)
 {
     if (memcmp(header->magic, LAYOUT_MAGIC, sizeof header->magic) != 0)
         return CS_E_NOT_REGION;
-    info->size = header->size;
-    info->instance[0] = header->instance[0];
-    info->instance[1] = header->instance[1];
-    info->boot[0] = header->boot[0];
-    info->boot[1] = header->boot[1];
-    info->created_ns = header->created_ns;
-    info->version = header->version;
-    info->byte_order = header->byte_order;
-    info->ready = header->ready;
-    info->sections = header->section_count;
     if (!header->byte_order) /* a maker that died before it wrote any of it */
         return CS_E_NOT_READY;
     if (header->byte_order != LAYOUT_BYTE_ORDER)
@@ -114,37 +107,54 @@ static int judge(const struct header *header, uint64_t size, struct plan *plan, 
         return CS_E_VERSION;
     if (header->ready != 1)
         return header->ready ? CS_E_CORRUPT : CS_E_NOT_READY;
-    read_config(header, &info->config);
-    if (header->section_count != CS_SECTIONS || csi_plan(&info->config, plan, 0) != CS_OK)
-        return CS_E_CORRUPT;
-    info->expected = plan->size;
-    if (memcmp(header->sections, plan->sections, sizeof plan->sections) != 0 || header->size != plan->size)
+    read_config(header, config);
+    if (header->section_count != CS_SECTIONS || csi_plan(config, plan, 0) != CS_OK ||
+        memcmp(header->sections, plan->sections, sizeof plan->sections) != 0 || header->size != plan->size)
         return CS_E_CORRUPT;
     return size == plan->size ? CS_OK : CS_E_TRUNCATED;
 }
 
-static int inspect(const void *memory, uint64_t size, struct plan *plan, cs_region_info *info)
+/* The header of these bytes, zero where there are too few of them, and what is wrong with it. */
+static int inspect(const void *memory, uint64_t size, struct header *header, struct plan *plan, cs_config *config)
 {
-    memset(info, 0, sizeof *info);
+    memset(header, 0, sizeof *header);
     if (!memory || (uintptr_t)memory % LAYOUT_LINE)
         return CS_E_INVALID;
-    if (size < sizeof(struct header)) {
-        unsigned char start[8] = {0};
-        if (size < sizeof start)
-            return CS_E_NOT_REGION;
-        copy_out(start, memory, sizeof start);
-        return memcmp(start, LAYOUT_MAGIC, sizeof start) == 0 ? CS_E_TRUNCATED : CS_E_NOT_REGION;
+    if (size < sizeof *header) {
+        if (size >= sizeof header->magic)
+            copy_out(header->magic, memory, sizeof header->magic);
+        int result = judge(header, size, plan, config);
+        return result == CS_E_NOT_REGION ? result : CS_E_TRUNCATED;
     }
-    struct header header;
-    copy_header(&header, memory);
-    return judge(&header, size, plan, info);
+    copy_header(header, memory);
+    return judge(header, size, plan, config);
+}
+
+static void describe(const struct header *header, cs_region_info *info)
+{
+    info->size = header->size;
+    memcpy(info->instance, header->instance, sizeof info->instance);
+    memcpy(info->boot, header->boot, sizeof info->boot);
+    info->created_ns = header->created_ns;
+    info->version = header->version;
+    info->byte_order = header->byte_order;
+    info->ready = header->ready;
+    info->sections = header->section_count;
 }
 
 int cs_region_probe(const void *memory, uint64_t size, cs_region_info *info)
 {
-    struct plan plan;
-    cs_region_info ignored;
-    return inspect(memory, size, &plan, info ? info : &ignored);
+    struct header header;
+    struct plan plan = {.size = 0};
+    cs_region_info found;
+    memset(&found, 0, sizeof found);
+    int result = inspect(memory, size, &header, &plan, &found.config);
+    found.expected = plan.size;
+    if (result != CS_E_NOT_REGION)
+        describe(&header, &found);
+    if (info)
+        *info = found;
+    return result;
 }
 
 static void see_table(view *v, uint32_t table, const struct plan *plan)
@@ -160,16 +170,17 @@ static void see_table(view *v, uint32_t table, const struct plan *plan)
     unsigned char *start = v->memory + (size_t)section->offset * LAYOUT_LINE;
     t->head = (struct table *)(void *)start;
     t->buckets = (a32 *)(void *)(start + sizeof(struct table));
-    t->slots = start + sizeof(struct table) + (size_t)padded_to(4ull * t->count, LAYOUT_LINE);
+    t->slots = start + sizeof(struct table) + (size_t)(lines_for(4ull * t->count) * LAYOUT_LINE);
 }
 
 int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint32_t flags, int64_t handle)
 {
     if (!region || (flags & ~(uint32_t)(CS_READ_ONLY | CS_PRIVATE)))
         return CS_E_INVALID;
+    struct header header;
     struct plan plan;
-    cs_region_info info;
-    int result = inspect(memory, size, &plan, &info);
+    cs_config config;
+    int result = inspect(memory, size, &header, &plan, &config);
     if (result != CS_OK)
         return result;
     view *v = view_of(region);
@@ -178,6 +189,7 @@ int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint32_t fl
     v->size = size;
     v->flags = flags;
     v->handle = handle;
+    v->config = config;
 #define START(kind) (v->memory + (size_t)plan.sections[kind].offset * LAYOUT_LINE)
     v->engine = (struct engine *)(void *)START(CS_SECTION_ENGINE);
     v->ring = (struct ring *)(void *)START(CS_SECTION_EVENTS);
@@ -189,23 +201,21 @@ int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint32_t fl
 #undef START
     for (uint32_t table = 0; table < TABLES; table++)
         see_table(v, table, &plan);
-    v->event_mask = info.config.events - 1;
-    while ((1u << v->event_shift) < info.config.events)
+    v->event_mask = config.events - 1;
+    while ((1u << v->event_shift) < config.events)
         v->event_shift++;
     v->event_stride = plan.sections[CS_SECTION_EVENTS].stride;
-    v->event_bytes = info.config.event_bytes;
-    v->details_bytes = info.config.agent_details_bytes;
+    v->event_bytes = config.event_bytes;
+    v->details_bytes = config.agent_details_bytes;
     v->details_stride = plan.sections[CS_SECTION_DETAILS].stride;
-    v->participant_count = info.config.participants;
+    v->participant_count = config.participants;
     v->participant_stride = plan.sections[CS_SECTION_PARTICIPANTS].stride;
-    v->reservation_count = info.config.reservations;
+    v->reservation_count = config.reservations;
     v->reservation_stride = plan.sections[CS_SECTION_RESERVATIONS].stride;
-    v->value_groups = info.config.values / VALUE_WAYS;
+    v->value_groups = config.values / VALUE_WAYS;
     v->value_stride = plan.sections[CS_SECTION_VALUES].stride;
-    v->value_bytes = info.config.value_bytes;
-    v->key_bytes = info.config.key_bytes;
-    v->line_bytes = info.config.line_bytes;
-    v->fcl_window = info.config.fcl_window;
+    v->value_bytes = config.value_bytes;
+    v->key_bytes = config.key_bytes;
     if (flags & CS_READ_ONLY)
         return CS_OK;
     result = csi_join(v);
@@ -261,32 +271,13 @@ int cs_region_describe(const cs_region *region, cs_region_info *info)
     const view *v = const_view_of(region);
     struct header header;
     copy_header(&header, v->memory);
-    memset(info, 0, sizeof *info);
+    describe(&header, info);
     info->size = info->expected = v->size;
     info->version = CS_LAYOUT_VERSION;
     info->byte_order = LAYOUT_BYTE_ORDER;
     info->ready = 1;
     info->sections = CS_SECTIONS;
-    memcpy(info->instance, header.instance, sizeof info->instance);
-    memcpy(info->boot, header.boot, sizeof info->boot);
-    info->created_ns = header.created_ns;
-    info->config = (cs_config){.agents = v->tables[TABLE_AGENTS].count,
-                               .areas = v->tables[TABLE_AREAS].count,
-                               .counters = v->tables[TABLE_COUNTERS].count,
-                               .gauges = v->tables[TABLE_GAUGES].count,
-                               .locks = v->tables[TABLE_LOCKS].count,
-                               .events = v->event_mask + 1,
-                               .event_bytes = v->event_bytes,
-                               .event_kinds = v->tables[TABLE_KINDS].count,
-                               .participants = v->participant_count,
-                               .agent_details_bytes = v->details_bytes,
-                               .key_bytes = v->key_bytes,
-                               .line_bytes = v->line_bytes,
-                               .fcl_window = v->fcl_window,
-                               .budgets = v->tables[TABLE_BUDGETS].count,
-                               .reservations = v->reservation_count,
-                               .values = v->value_groups * VALUE_WAYS,
-                               .value_bytes = v->value_bytes};
+    info->config = v->config;
     return CS_OK;
 }
 
@@ -301,12 +292,8 @@ int cs_region_section(const cs_region *region, uint32_t kind, cs_section_info *i
 {
     if (!region || !info || kind >= CS_SECTIONS)
         return CS_E_INVALID;
-    cs_region_info described;
     struct plan plan;
-    int result = cs_region_describe(region, &described);
-    if (result != CS_OK)
-        return result;
-    (void)csi_plan(&described.config, &plan, 0);
+    (void)csi_plan(&const_view_of(region)->config, &plan, 0);
     const struct section *section = &plan.sections[kind];
     *info = (cs_section_info){.offset = (uint64_t)section->offset * LAYOUT_LINE,
                               .size = (uint64_t)section->size * LAYOUT_LINE,
@@ -318,10 +305,9 @@ int cs_region_section(const cs_region *region, uint32_t kind, cs_section_info *i
 
 const char *cs_section_name(uint32_t kind)
 {
-    static const char *const names[CS_SECTIONS] = {"engine",  "counters",     "gauges", "areas",  "agents",
-                                                   "details", "locks",        "kinds",  "events", "participants",
-                                                   "budgets", "reservations", "values"};
-    return kind < CS_SECTIONS ? names[kind] : 0;
+    static const char names[] = "engine\0counters\0gauges\0areas\0agents\0details\0locks\0kinds\0events\0"
+                                "participants\0budgets\0reservations\0values";
+    return kind < CS_SECTIONS ? csi_word(names, kind) : 0;
 }
 
 const table_view *csi_table(const view *v, uint32_t section)

@@ -4,7 +4,6 @@
 #include "sweep.h"
 
 static uint32_t bucket_of(const table_view *t, uint32_t hash) { return (uint32_t)((uint64_t)hash * t->count >> 32); }
-static cs_handle handle_of(uint32_t generation, uint32_t index) { return (uint64_t)generation << 32 | index; }
 
 /* -- lookup --------------------------------------------------------------------------------- */
 
@@ -304,90 +303,4 @@ bool csi_tables_sweep(view *v, uint32_t seat)
             settled = false;
     }
     return settled;
-}
-
-/* -- every named thing ---------------------------------------------------------------------- */
-
-int cs_names_count(const cs_region *region, uint32_t table, uint32_t *count)
-{
-    const table_view *t = region ? csi_table(const_view_of(region), table) : 0;
-    if (!t || !count)
-        return CS_E_INVALID;
-    uint32_t n = t->count ? load32(&t->head->count) : 0;
-    *count = n < t->count ? n : t->count;
-    return CS_OK;
-}
-
-int cs_names_change(const cs_region *region, uint32_t table, uint32_t *change)
-{
-    const table_view *t = region ? csi_table(const_view_of(region), table) : 0;
-    if (!t || !change)
-        return CS_E_INVALID;
-    *change = t->count ? load32(&t->head->change) >> 1 : 0;
-    return CS_OK;
-}
-
-uint32_t csi_table_used(const table_view *t)
-{
-    uint32_t used = t->count ? load32(&t->head->fresh) : 0;
-    return used < t->count ? used : t->count;
-}
-
-int cs_names_next(const cs_region *region, uint32_t table, uint32_t *cursor, cs_handle *handle, char name[64],
-                  uint32_t *length)
-{
-    const table_view *t = region ? csi_table(const_view_of(region), table) : 0;
-    if (!t || !cursor || !handle || !name || !length)
-        return CS_E_INVALID;
-    for (uint32_t used = csi_table_used(t); *cursor < used;) {
-        uint32_t index = (*cursor)++;
-        uint32_t generation = load32(&slot_at(t, index)->generation);
-        *handle = handle_of(generation, index);
-        if ((generation & 1u) && csi_table_key(const_view_of(region), t, *handle, name, length))
-            return CS_OK;
-    }
-    return CS_E_NOT_FOUND;
-}
-
-int cs_names_get(const cs_region *region, uint32_t table, cs_handle handle, char name[64], uint32_t *length)
-{
-    const table_view *t = region ? csi_table(const_view_of(region), table) : 0;
-    if (!t || !name || !length)
-        return CS_E_INVALID;
-    return csi_table_key(const_view_of(region), t, handle, name, length) ? CS_OK : CS_E_STALE;
-}
-
-int cs_names_at(const cs_region *region, uint32_t table, uint32_t index, cs_handle *handle)
-{
-    const table_view *t = region ? csi_table(const_view_of(region), table) : 0;
-    if (!t || !handle)
-        return CS_E_INVALID;
-    uint32_t generation = index < t->count ? load32(&slot_at(t, index)->generation) : 0;
-    *handle = handle_of(generation, index);
-    return generation & 1u ? CS_OK : CS_E_NOT_FOUND;
-}
-
-int cs_names_column(const cs_region *region, uint32_t table, cs_column *column)
-{
-    if (!region || !column || (table != CS_SECTION_COUNTERS && table != CS_SECTION_GAUGES))
-        return CS_E_INVALID;
-    const table_view *t = csi_table(const_view_of(region), table);
-    struct slot *first = (struct slot *)(void *)t->slots;
-    *column = (cs_column){.stride = t->stride, .used = csi_table_used(t), .capacity = t->count};
-    if (t->count) {
-        column->generation = &first->generation;
-        column->value = payload_of(first);
-    }
-    return CS_OK;
-}
-
-int cs_hot_cell_of(const cs_region *region, uint32_t table, cs_handle handle, cs_hot_cell *cell)
-{
-    if (!region || !cell || (table != CS_SECTION_COUNTERS && table != CS_SECTION_GAUGES))
-        return CS_E_INVALID;
-    struct slot *slot = slot_of(csi_table(const_view_of(region), table), handle);
-    if (!slot)
-        return CS_E_STALE;
-    *cell = (cs_hot_cell){.generation = &slot->generation, .value = payload_of(slot)};
-    return CS_OK;
 }

@@ -45,6 +45,7 @@ typedef struct view {
     table_view tables[TABLES];
     int64_t handle;
     cs_identity self;
+    cs_config config; /* the numbers below are the hot ones of these */
     uint32_t event_mask;
     uint32_t event_shift;
     uint32_t event_stride;
@@ -59,8 +60,6 @@ typedef struct view {
     uint32_t value_stride;
     uint32_t value_bytes;
     uint32_t key_bytes;
-    uint32_t line_bytes;
-    uint32_t fcl_window;
     uint32_t flags;
     a32 closed;
     a32 owner; /* this view's owner tag; 0 read-only or detached */
@@ -129,11 +128,15 @@ CS_INTERNAL void csi_leave(view *v);
 
 /* One more for each change of what a client may want to fetch again. The order between two of these does not
  * matter, only that none is lost, so they are relaxed. */
+#if CORESTATE_ALONE
+CS_INTERNAL void touch(const view *v);
+#else
 static inline void touch(const view *v)
 {
     (void)add64_relaxed(&v->engine->version, 1);
     poke64(&v->engine->last_modified, cs_port_coarse_ns());
 }
+#endif
 
 /* In a mirror several words become another instant's one after the other: what claims to be of one instant reads
  * them between two looks at this. */
@@ -156,6 +159,7 @@ static inline unsigned char *key_of(const table_view *t, struct slot *slot)
 {
     return (unsigned char *)slot + sizeof(struct slot) + t->payload;
 }
+static inline cs_handle handle_of(uint32_t generation, uint32_t index) { return (uint64_t)generation << 32 | index; }
 /* The live slot of a handle, or null. */
 static inline struct slot *slot_of(const table_view *t, cs_handle handle)
 {
@@ -183,6 +187,8 @@ CS_INTERNAL void csi_engine_restore(const view *v, const cs_engine_snapshot *sna
 CS_INTERNAL int csi_name(const view *v, const char *name, uint32_t *length);
 CS_INTERNAL uint32_t csi_hash(const char *name, uint32_t length);
 CS_INTERNAL bool csi_utf8(const unsigned char *bytes, uint32_t length);
+/* The n-th of words that lie one behind the other, each ended by a NUL. */
+CS_INTERNAL const char *csi_word(const char *words, uint32_t n);
 CS_INTERNAL bool csi_same(const char *a, uint32_t length, const char *literal);
 
 #endif

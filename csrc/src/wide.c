@@ -73,5 +73,18 @@ bool csi_cas64(a64 *p, uint64_t *expected, uint64_t desired)
     return same;
 }
 
-int csi_add(a64 *cell, int64_t n, uint64_t *value) { return add_within(cell, n, value); }
+int csi_add(a64 *cell, int64_t n, uint64_t *value)
+{
+    uint32_t state = cs_port_enter();
+    uint64_t now = cell->raw, sum = now + (uint64_t)n;
+    bool within = n < 0 ? sum < now : sum >= now;
+    if (within) {
+        STEP();
+        cell->raw = sum;
+    }
+    cs_port_leave(state);
+    if (within && value)
+        *value = sum;
+    return within ? CS_OK : CS_E_RANGE;
+}
 #endif

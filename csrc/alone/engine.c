@@ -1,0 +1,157 @@
+#include "corestate/engine.h"
+
+#include "alone.h"
+#include "engine_fields.h"
+#include "lane.h"
+#include "number.h"
+
+#define COUNT(array) (uint32_t)(sizeof(array) / sizeof *(array))
+
+void touch(const view *v)
+{
+    uint32_t held = hold();
+    ++WIDE(&v->engine->version);
+    WIDE(&v->engine->last_modified) = cs_port_coarse_ns();
+    let_go(held);
+}
+
+/* -- states --------------------------------------------------------------------------------- */
+
+struct lane *csi_engine_lane(const view *v, uint64_t number)
+{
+    struct engine *e = v->engine;
+    uint32_t state = (uint32_t)number;
+    return state < COUNT(e->core) ? &e->core[state] : &e->service[state - COUNT(e->core)].lane;
+}
+
+static uint32_t known_value(uint32_t state, uint64_t word)
+{
+    uint32_t value = lane_value(word);
+    return value <= csi_engine_states[state].max ? value : 0;
+}
+
+uint32_t cs_engine_state(const cs_region *region, uint32_t state)
+{
+    return state < CS_STATES ? known_value(state, load64(&csi_engine_lane(const_view_of(region), state)->state)) : 0;
+}
+
+int cs_engine_set_state(cs_region *region, uint32_t state, uint32_t value)
+{
+    view *v = view_of(region);
+    if (state >= CS_STATES || value > csi_engine_states[state].max)
+        return CS_E_INVALID;
+    const lane_subject subject = {.id = state, .table = CS_SECTION_ENGINE, .kind = csi_engine_states[state].kind};
+    int result = may_write(v);
+    if (result != CS_OK)
+        return result;
+    uint32_t held = hold();
+    struct lane *lane = csi_engine_lane(v, state);
+    if (lane_value(WIDE(&lane->state)) != value)
+        result = csi_lane_change(v, lane, value, &subject);
+    let_go_told(v, held);
+    return result;
+}
+
+/* -- numbers -------------------------------------------------------------------------------- */
+
+static a64 *cell_at(const view *v, uint32_t field)
+{
+    struct engine *e = v->engine;
+    if (field == CS_AGENT_COUNT)
+        return &e->agent_count;
+    if (field >= CS_ENGINE_CELLS)
+        return field == CS_VERSION ? &e->version : &e->last_modified;
+    return &e->cells[field];
+}
+
+const void *cs_engine_cell(const cs_region *region, uint32_t field)
+{
+    return cs_engine_field_type(field) ? cell_at(const_view_of(region), field) : 0;
+}
+
+uint64_t cs_engine_get(const cs_region *region, uint32_t field)
+{
+    return field < CS_ENGINE_FIELDS ? load64(cell_at(const_view_of(region), field)) : 0;
+}
+
+double cs_engine_get_f64(const cs_region *region, uint32_t field) { return value_of(cs_engine_get(region, field)); }
+
+/* The type of a field that may be set; NONE of the others. */
+static uint32_t settable(uint32_t field)
+{
+    return field < CS_ENGINE_CELLS ? csi_engine_types[field] : (uint32_t)CS_TYPE_NONE;
+}
+
+static int put(cs_region *region, uint32_t field, uint64_t bits)
+{
+    view *v = view_of(region);
+    int result = may_write(v);
+    if (result == CS_OK) {
+        store64(cell_at(v, field), bits);
+        touch(v);
+    }
+    return result;
+}
+
+int cs_engine_set(cs_region *region, uint32_t field, uint64_t value)
+{
+    uint32_t type = settable(field);
+    if (type != CS_TYPE_U64 && type != CS_TYPE_BOOL)
+        return CS_E_INVALID;
+    return type == CS_TYPE_BOOL && value > 1 ? CS_E_RANGE : put(region, field, value);
+}
+
+int cs_engine_set_f64(cs_region *region, uint32_t field, double value)
+{
+    uint32_t type = settable(field);
+    uint64_t bits = bits_of(value);
+    if (type != CS_TYPE_F64 && type != CS_TYPE_PERCENT)
+        return CS_E_INVALID;
+    if (is_nan(bits))
+        return CS_E_NAN;
+    if (is_negative(bits) || (type == CS_TYPE_PERCENT && is_above(bits, HUNDRED)))
+        return CS_E_RANGE;
+    return put(region, field, bits);
+}
+
+int cs_engine_add(cs_region *region, uint32_t field, int64_t n, uint64_t *value)
+{
+    view *v = view_of(region);
+    if (settable(field) != CS_TYPE_U64)
+        return CS_E_INVALID;
+    int result = may_write(v);
+    if (result == CS_OK)
+        result = csi_add(cell_at(v, field), n, value);
+    if (result == CS_OK)
+        touch(v);
+    return result;
+}
+
+/* -- all of it ------------------------------------------------------------------------------ */
+
+int cs_engine_read(const cs_region *region, cs_engine_snapshot *s)
+{
+    if (!region || !s)
+        return CS_E_INVALID;
+    const view *v = const_view_of(region);
+    s->quiet = 1;
+    uint32_t held = hold();
+    for (uint32_t field = 0; field < CS_ENGINE_FIELDS; field++)
+        s->cells[field] = WIDE(cell_at(v, field));
+    for (uint32_t state = 0; state < CS_STATES; state++) {
+        uint64_t word = WIDE(&csi_engine_lane(v, state)->state);
+        s->states[state] = known_value(state, word);
+        s->changes[state] = lane_changes(word);
+    }
+    let_go(held);
+    return CS_OK;
+}
+
+void csi_engine_restore(const view *v, const cs_engine_snapshot *s)
+{
+    for (uint32_t field = CS_AGENT_COUNT + 1; field < CS_ENGINE_FIELDS; field++) /* the registry counts for itself */
+        if (csi_engine_types[field])
+            store64(cell_at(v, field), s->cells[field]);
+    for (uint32_t state = 0; state < CS_STATES; state++)
+        store64(&csi_engine_lane(v, state)->state, s->changes[state] << 16 | s->states[state]);
+}

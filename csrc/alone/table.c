@@ -1,0 +1,189 @@
+#include "table.h"
+
+#include "alone.h"
+
+static uint32_t bucket_of(const table_view *t, uint32_t hash) { return (uint32_t)((uint64_t)hash * t->count >> 32); }
+
+/* -- lookup --------------------------------------------------------------------------------- */
+
+/* One walk of a chain: at most as many steps as there are slots, whatever the links say. While held. */
+static bool walk(const table_view *t, const char *key, uint32_t length, uint32_t hash, cs_handle *handle)
+{
+    uint32_t link = peek32(&t->buckets[bucket_of(t, hash)]);
+    for (uint32_t steps = t->count; link - 1 < t->count && steps; steps--) {
+        struct slot *slot = slot_at(t, link - 1);
+        uint32_t generation = peek32(&slot->generation);
+        if ((generation & 1u) && peek32(&slot->hash) == hash && peek32(&slot->key_length) == length &&
+            memcmp(key_of(t, slot), key, length) == 0) {
+            *handle = handle_of(generation, link - 1);
+            return true;
+        }
+        link = peek32(&slot->next);
+    }
+    return false;
+}
+
+int csi_table_find(const view *v, uint32_t table, const char *key, uint32_t length, cs_handle *handle)
+{
+    const table_view *t = &v->tables[table];
+    if (!t->count)
+        return CS_E_NOT_FOUND;
+    uint32_t hash = csi_hash(key, length), held = hold();
+    bool found = walk(t, key, length, hash, handle);
+    let_go(held);
+    return found ? CS_OK : CS_E_NOT_FOUND;
+}
+
+bool csi_table_key(const view *v, const table_view *t, cs_handle handle, char *name, uint32_t *length)
+{
+    memset(name, 0, 64);
+    uint32_t held = hold();
+    struct slot *slot = slot_of(t, handle);
+    if (slot) {
+        *length = key_length(v, slot);
+        memcpy(name, key_of(t, slot), *length);
+    }
+    let_go(held);
+    while (slot && !csi_utf8((const unsigned char *)name, *length)) /* bytes nobody checked */
+        name[--*length] = 0;
+    return slot != 0;
+}
+
+/* -- insertion and removal, while held ------------------------------------------------------- */
+
+/* What comes with them beyond the table (the version, an agent's event) is up to who inserts and removes. */
+
+static void unlink_slot(const table_view *t, uint32_t bucket, uint32_t index)
+{
+    a32 *link = &t->buckets[bucket];
+    for (uint32_t steps = t->count; steps; steps--) {
+        uint32_t found = peek32(link);
+        if (found == index + 1)
+            poke32(link, peek32(&slot_at(t, index)->next));
+        if (found - 1 >= t->count)
+            return;
+        link = &slot_at(t, found - 1)->next;
+    }
+}
+
+/* The slot the next insertion takes: the one freed last, else one never used. CS_NUL when there is none. */
+static uint32_t pick_slot(const table_view *t)
+{
+    uint32_t index = peek32(&t->head->free) - 1;
+    if (index < t->count && !(peek32(&slot_at(t, index)->generation) & 1u))
+        return index;
+    index = peek32(&t->head->fresh);
+    return index < t->count ? index : CS_NUL;
+}
+
+static void take_slot(const table_view *t, uint32_t index)
+{
+    if (peek32(&t->head->free) == index + 1)
+        poke32(&t->head->free, peek32(&slot_at(t, index)->hash));
+    else
+        poke32(&t->head->fresh, index + 1);
+}
+
+/* One more insertion (1) or removal (-1). */
+static void count(const table_view *t, uint32_t n)
+{
+    poke32(&t->head->change, peek32(&t->head->change) + 2);
+    poke32(&t->head->count, peek32(&t->head->count) + n);
+}
+
+static int insert(view *v, const table_view *t, const char *key, uint32_t length, const table_hooks *hooks,
+                  cs_handle *handle)
+{
+    uint32_t hash = csi_hash(key, length), index = pick_slot(t);
+    if (walk(t, key, length, hash, handle))
+        return CS_E_EXISTS;
+    if (index == CS_NUL)
+        return CS_E_FULL;
+    struct slot *slot = slot_at(t, index);
+    *handle = handle_of(peek32(&slot->generation) | 1u, index);
+    int result = hooks->fill ? hooks->fill(v, index, slot, *handle, hooks->context) : CS_OK;
+    if (result != CS_OK)
+        return result;
+    take_slot(t, index);
+    memset(key_of(t, slot), 0, v->key_bytes);
+    memcpy(key_of(t, slot), key, length);
+    poke32(&slot->key_length, length);
+    poke32(&slot->hash, hash);
+    a32 *bucket = &t->buckets[bucket_of(t, hash)];
+    poke32(&slot->next, peek32(bucket));
+    poke32(bucket, index + 1);
+    poke32(&slot->generation, (uint32_t)(*handle >> 32));
+    count(t, 1);
+    return CS_OK;
+}
+
+static int take_out(view *v, const table_view *t, cs_handle handle, int (*may)(view *, struct slot *))
+{
+    struct slot *slot = slot_of(t, handle);
+    if (!slot)
+        return CS_E_STALE;
+    int result = may ? may(v, slot) : CS_OK;
+    if (result != CS_OK)
+        return result;
+    uint32_t index = (uint32_t)handle;
+    unlink_slot(t, bucket_of(t, peek32(&slot->hash)), index);
+    poke32(&slot->generation, (uint32_t)(handle >> 32) + 1);
+    poke32(&slot->hash, peek32(&t->head->free));
+    poke32(&t->head->free, index + 1);
+    count(t, (uint32_t)-1);
+    return CS_OK;
+}
+
+/* -- insertion and removal ------------------------------------------------------------------- */
+
+int csi_table_insert(view *v, uint32_t table, const char *key, uint32_t length, const table_hooks *hooks,
+                     cs_handle *handle)
+{
+    int result = may_write(v);
+    if (result != CS_OK)
+        return result;
+    if (!v->tables[table].count)
+        return CS_E_FULL;
+    uint32_t held = hold();
+    result = insert(v, &v->tables[table], key, length, hooks, handle);
+    let_go(held);
+    return result;
+}
+
+int csi_table_remove(view *v, uint32_t table, cs_handle handle, uint32_t note, int (*may)(view *, struct slot *))
+{
+    int result = may_write(v);
+    if (result != CS_OK)
+        return result;
+    (void)note;
+    uint32_t held = hold();
+    result = take_out(v, &v->tables[table], handle, may);
+    let_go(held);
+    return result;
+}
+
+int csi_table_open(view *v, uint32_t table, const char *key, uint32_t length, const table_hooks *hooks,
+                   cs_handle *handle)
+{
+    int result = csi_table_find(v, table, key, length, handle);
+    if (result == CS_E_NOT_FOUND)
+        result = csi_table_insert(v, table, key, length, hooks, handle);
+    return result == CS_E_EXISTS ? CS_OK : result;
+}
+
+int csi_open(cs_region *region, const char *name, uint32_t length, cs_handle *handle, uint32_t table,
+             const table_hooks *hooks)
+{
+    if (!region || !handle)
+        return CS_E_INVALID;
+    int result = csi_name(view_of(region), name, &length);
+    return result == CS_OK ? csi_table_open(view_of(region), table, name, length, hooks, handle) : result;
+}
+
+int csi_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle, uint32_t table)
+{
+    if (!region || !handle)
+        return CS_E_INVALID;
+    int result = csi_name(const_view_of(region), name, &length);
+    return result == CS_OK ? csi_table_find(const_view_of(region), table, name, length, handle) : result;
+}
