@@ -2,82 +2,148 @@
 
 #include "agent_table.h"
 #include "lock.h"
+#include "texts.h"
 
 #define FAILED (CS_WHY_ENGINE_ERROR | CS_WHY_GENOME_ERROR | CS_WHY_CONNECTOME_ERROR)
 
 #define LINK_SILENT_NS 2000000000ull
 
-static const char *const reasons[] = {"engine_error",     "genome_error",      "connectome_error",  "service_error",
-                                      "service_degraded", "dead_participants", "dead_locks",        "stale_agents",
-                                      "agents_full",      "areas_full",        "counters_full",     "gauges_full",
-                                      "locks_full",       "fatigue",           "participants_full", "link_silent"};
+/* By the number of the reason's bit. */
+static const char reasons[] = "engine_error\0genome_error\0connectome_error\0service_error\0service_degraded\0"
+                              "dead_participants\0dead_locks\0stale_agents\0agents_full\0areas_full\0"
+                              "counters_full\0gauges_full\0locks_full\0fatigue\0participants_full\0link_silent";
 
 const char *cs_health_reason_name(uint32_t reason)
 {
-    for (uint32_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+    for (uint32_t i = 0; 1u << i <= CS_WHY_LINK_SILENT; i++)
         if (reason == 1u << i)
-            return reasons[i];
+            return csi_text(reasons, i);
     return 0;
 }
 
-static uint32_t judge_states(const cs_engine_snapshot *engine)
-{
-    uint32_t why = 0;
-    why |= engine->states[CS_STATE_BURST] == CS_BURST_ERROR ? CS_WHY_ENGINE_ERROR : 0;
-    why |= engine->states[CS_STATE_GENOME] == CS_GENOME_ERROR ? CS_WHY_GENOME_ERROR : 0;
-    why |= engine->states[CS_STATE_CONNECTOME] == CS_CONNECTOME_ERROR ? CS_WHY_CONNECTOME_ERROR : 0;
-    for (uint32_t state = CS_STATE_FQ_SAMPLER; state <= CS_STATE_ZMQ; state++) {
-        why |= engine->states[state] == CS_SERVICE_ERROR ? CS_WHY_SERVICE_ERROR : 0;
-        why |= engine->states[state] == CS_SERVICE_DEGRADED ? CS_WHY_SERVICE_DEGRADED : 0;
-    }
-    return why | (engine->cells[CS_FATIGUE_ACTIVE] ? CS_WHY_FATIGUE : 0);
-}
-
-/* Who lives, asked once for each participant; an agent's owner is then looked up instead of asked for. */
+/*
+ * Who lives, asked once for each participant; an agent's owner is then looked up instead of asked for. Where nobody dies
+ * unless all do, who sits lives.
+ */
 struct living {
-    uint32_t ids[4096 / 32]; /* bit: the slot's present participant is alive */
+    uint32_t ids[ALONE ? 1 : 4096 / 32]; /* bit: the slot's present participant is alive */
 };
 
-static void count_participants(const cs_region *region, cs_health *h, struct living *living)
+static bool lives(const view *v, const struct living *living, uint32_t id)
+{
+    uint32_t seat = owner_slot(id);
+    if (!ALONE && (seat >= v->participant_count || !(living->ids[seat / 32] >> (seat % 32) & 1u)))
+        return false;
+    return csi_seated(v, id);
+}
+
+/* Whether every seat is taken. */
+static bool count_participants(const cs_region *region, cs_health *h, struct living *living)
 {
     cs_participant_info info;
-    h->participants_capacity = const_view_of(region)->participant_count;
-    for (uint32_t slot = 0; slot < h->participants_capacity; slot++) {
-        (void)cs_participant_get(region, slot, &info);
-        h->participants_live += info.state == CS_PARTICIPANT_LIVE;
-        h->participants_dead += info.state == CS_PARTICIPANT_DEAD;
-        if (info.state == CS_PARTICIPANT_LIVE)
+    uint32_t slot = 0, live = 0, dead = 0;
+    for (; cs_participant_get(region, slot, &info) == CS_OK; slot++) {
+        dead += info.state == CS_PARTICIPANT_DEAD;
+        if (info.state != CS_PARTICIPANT_LIVE)
+            continue;
+        live++;
+        if (!ALONE)
             living->ids[slot / 32] |= 1u << (slot % 32);
     }
+    h->participants_live = live;
+    h->participants_dead = dead;
+    h->participants_capacity = slot;
+    return live + dead == slot;
 }
 
 static void count_agents(const view *v, cs_health *h, const struct living *living, uint64_t stale_ns)
 {
     const table_view *t = agents_of(v);
+    uint32_t agents = 0, stale = 0, dead = 0;
     for (uint32_t index = 0, used = csi_table_used(t); index < used; index++) {
         struct slot *slot = slot_at(t, index);
         if (!(load32(&slot->generation) & 1u))
             continue;
         const struct agent *agent = agent_in(slot);
         uint64_t seen = peek64(&agent->last_seen_ns);
-        uint32_t id = peek32(&agent->participant), seat = owner_slot(id);
-        h->agents++;
-        h->agents_stale += stale_ns != CS_FOREVER && seen < h->time_ns && h->time_ns - seen > stale_ns;
-        h->agents_dead +=
-            seat >= v->participant_count || !(living->ids[seat / 32] >> (seat % 32) & 1u) || !csi_seated(v, id);
+        agents++;
+        stale += seen < h->time_ns && h->time_ns - seen > stale_ns;
+        dead += !lives(v, living, peek32(&agent->participant));
     }
+    h->agents = agents;
+    h->agents_stale = stale;
+    h->agents_dead = dead;
+}
+
+/* Which of its 32-bit words a number of the result is. */
+#define AT(field) (offsetof(cs_health, field) / 4)
+
+/* Which tables have no room, and how much of each is used: of all but the agents, who were counted one by one. */
+static uint32_t judge_tables(const cs_region *region, uint32_t *numbers)
+{
+    static const struct {
+        unsigned char table, used, capacity;
+    } tables[] = {
+        /* in the order of their reasons */
+        {TABLE_AGENTS, AT(agents), AT(agents_capacity)},       {TABLE_AREAS, AT(areas), AT(areas_capacity)},
+        {TABLE_COUNTERS, AT(counters), AT(counters_capacity)}, {TABLE_GAUGES, AT(gauges), AT(gauges_capacity)},
+        {TABLE_LOCKS, AT(locks), AT(locks_capacity)},
+    };
+    uint32_t why = 0;
+    for (uint32_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        const table_view *t = &const_view_of(region)->tables[tables[i].table];
+        uint32_t *used = &numbers[tables[i].used], capacity = t->count;
+        numbers[tables[i].capacity] = capacity;
+        if (i > 0)
+            (void)cs_names_count(region, t->section, used);
+        if (capacity && *used >= capacity)
+            why |= CS_WHY_AGENTS_FULL << i;
+    }
+    return why;
+}
+
+/* What is told by one number: that it is this, or, where this is 0, that it is anything else. */
+static uint32_t judge_numbers(const uint32_t *numbers)
+{
+    static const struct {
+        unsigned char number, value;
+        uint16_t why;
+    } bad[] = {
+        {AT(engine.states[CS_STATE_BURST]), CS_BURST_ERROR, CS_WHY_ENGINE_ERROR},
+        {AT(engine.states[CS_STATE_GENOME]), CS_GENOME_ERROR, CS_WHY_GENOME_ERROR},
+        {AT(engine.states[CS_STATE_CONNECTOME]), CS_CONNECTOME_ERROR, CS_WHY_CONNECTOME_ERROR},
+        {AT(engine.states[CS_STATE_FQ_SAMPLER]), CS_SERVICE_ERROR, CS_WHY_SERVICE_ERROR},
+        {AT(engine.states[CS_STATE_API]), CS_SERVICE_ERROR, CS_WHY_SERVICE_ERROR},
+        {AT(engine.states[CS_STATE_ZMQ]), CS_SERVICE_ERROR, CS_WHY_SERVICE_ERROR},
+        {AT(engine.states[CS_STATE_FQ_SAMPLER]), CS_SERVICE_DEGRADED, CS_WHY_SERVICE_DEGRADED},
+        {AT(engine.states[CS_STATE_API]), CS_SERVICE_DEGRADED, CS_WHY_SERVICE_DEGRADED},
+        {AT(engine.states[CS_STATE_ZMQ]), CS_SERVICE_DEGRADED, CS_WHY_SERVICE_DEGRADED},
+        {AT(engine.cells[CS_FATIGUE_ACTIVE]), 0, CS_WHY_FATIGUE},
+        {AT(engine.cells[CS_FATIGUE_ACTIVE]) + 1, 0, CS_WHY_FATIGUE},
+        {AT(participants_dead), 0, CS_WHY_DEAD_PARTICIPANTS},
+        {AT(locks_dead), 0, CS_WHY_DEAD_LOCKS},
+        {AT(agents_stale), 0, CS_WHY_STALE_AGENTS},
+        {AT(agents_dead), 0, CS_WHY_STALE_AGENTS},
+    };
+    uint32_t why = 0;
+    for (uint32_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        uint32_t number = numbers[bad[i].number], value = bad[i].value;
+        if (value ? number == value : number != 0)
+            why |= bad[i].why;
+    }
+    return why;
 }
 
 /* Of a million, whatever a peer has put there. */
-static uint32_t link_loss(const view *v)
+static uint32_t link_loss(const struct header *header)
 {
-    uint32_t loss = peek32(&((const struct header *)(const void *)v->memory)->link) >> LINK_LOSS_SHIFT;
+    uint32_t loss = peek32(&header->link) >> LINK_LOSS_SHIFT;
     return loss < 1000000u ? loss : 1000000u;
 }
 
-static uint64_t link_age(const view *v, uint64_t now)
+static uint64_t link_age(const struct header *header, uint64_t now)
 {
-    uint64_t heard = load64(&((const struct header *)(const void *)v->memory)->heard_ns);
+    uint64_t heard = load64(&header->heard_ns);
     return heard && heard < now ? now - heard : 0;
 }
 
@@ -86,7 +152,9 @@ int cs_health_read(const cs_region *region, uint64_t stale_ns, cs_health *health
     if (!region || !health)
         return CS_E_INVALID;
     const view *v = const_view_of(region);
+    const struct header *header = (const struct header *)(const void *)v->memory;
     cs_health *h = health;
+    uint32_t *numbers = (uint32_t *)(void *)h;
     struct living living = {{0}};
     memset(h, 0, sizeof *h);
     (void)cs_engine_read(region, &h->engine);
@@ -96,33 +164,15 @@ int cs_health_read(const cs_region *region, uint64_t stale_ns, cs_health *health
     h->events_depth = h->events_newest < h->events_capacity ? (uint32_t)h->events_newest : h->events_capacity;
     h->events_lost = load64(&v->ring->lost);
     h->events_holes = load64(&v->ring->holes);
-    h->link_age_ns = link_age(v, h->time_ns);
-    h->link_loss = link_loss(v);
-    count_participants(region, h, &living);
+    h->link_age_ns = link_age(header, h->time_ns);
+    h->link_loss = link_loss(header);
+    uint32_t why = count_participants(region, h, &living) ? CS_WHY_PARTICIPANTS_FULL : 0;
     count_agents(v, h, &living, stale_ns);
-    (void)cs_names_count(region, CS_SECTION_AREAS, &h->areas);
-    (void)cs_names_count(region, CS_SECTION_COUNTERS, &h->counters);
-    (void)cs_names_count(region, CS_SECTION_GAUGES, &h->gauges);
-    (void)cs_names_count(region, CS_SECTION_LOCKS, &h->locks);
-    h->agents_capacity = v->tables[TABLE_AGENTS].count;
-    h->areas_capacity = v->tables[TABLE_AREAS].count;
-    h->counters_capacity = v->tables[TABLE_COUNTERS].count;
-    h->gauges_capacity = v->tables[TABLE_GAUGES].count;
-    h->locks_capacity = v->tables[TABLE_LOCKS].count;
     csi_locks_count(v, TABLE_LOCKS, &h->locks_held, &h->locks_dead);
     csi_locks_count(v, TABLE_AREAS, &h->locks_held, &h->locks_dead);
-
-    uint32_t why = judge_states(&h->engine);
-    why |= h->participants_dead ? CS_WHY_DEAD_PARTICIPANTS : 0;
-    why |= h->participants_live + h->participants_dead >= h->participants_capacity ? CS_WHY_PARTICIPANTS_FULL : 0;
-    why |= h->link_age_ns > LINK_SILENT_NS ? CS_WHY_LINK_SILENT : 0;
-    why |= h->locks_dead ? CS_WHY_DEAD_LOCKS : 0;
-    why |= h->agents_stale || h->agents_dead ? CS_WHY_STALE_AGENTS : 0;
-    why |= h->agents_capacity && h->agents >= h->agents_capacity ? CS_WHY_AGENTS_FULL : 0;
-    why |= h->areas_capacity && h->areas >= h->areas_capacity ? CS_WHY_AREAS_FULL : 0;
-    why |= h->counters_capacity && h->counters >= h->counters_capacity ? CS_WHY_COUNTERS_FULL : 0;
-    why |= h->gauges_capacity && h->gauges >= h->gauges_capacity ? CS_WHY_GAUGES_FULL : 0;
-    why |= h->locks_capacity && h->locks >= h->locks_capacity ? CS_WHY_LOCKS_FULL : 0;
+    why |= judge_tables(region, numbers) | judge_numbers(numbers);
+    if (h->link_age_ns > LINK_SILENT_NS)
+        why |= CS_WHY_LINK_SILENT;
     h->reasons = why;
     h->verdict = why & FAILED ? CS_HEALTH_FAILED : why ? CS_HEALTH_DEGRADED : CS_HEALTH_OK;
     return CS_OK;
