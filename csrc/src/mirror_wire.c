@@ -4,119 +4,112 @@
 
 /* -- units ---------------------------------------------------------------------------------- */
 
-static void at(run_shape *s, const view *v, const void *first, uint32_t count, uint32_t bytes, uint32_t stride)
-{
-    s->offset = (uint64_t)((const unsigned char *)first - v->memory);
-    s->count = count;
-    s->bytes = bytes;
-    s->stride = s->group_stride = stride;
-}
+/*
+ * Which fields of a view, or of its table, the shape of a run is made of: each by its place among their 32-bit words. At
+ * place 0 is no number, so 0 says that there is none.
+ */
+struct source {
+    unsigned char first; /* a pointer */
+    unsigned char count, count_more;
+    unsigned char words, bytes_more; /* of a unit: so many 64-bit words, and as many bytes more as the field says */
+    unsigned char stride;
+};
+#define IN_VIEW(field) (offsetof(view, field) / 4)
+#define IN_TABLE(field) (offsetof(table_view, field) / 4)
+#define WORDS(type) (sizeof(struct type) / 8)
 
-static void table_shape(const view *v, uint32_t table, enum table_run which, run_shape *s)
+/* In the order of enum mirror_run, with one table for all. */
+enum {
+    HEAD_ROW = RUN_TABLES,
+    BUCKETS_ROW,
+    SLOTS_ROW,
+    RING_ROW,
+    GROUPS_ROW = RING_ROW + RUN_GROUPS - RUN_RING,
+    VALUES_ROW
+};
+static const struct source sources[] = {
+    {IN_VIEW(memory), 0, 1, WORDS(header), 0, 0},
+    {IN_VIEW(engine), 0, 1, WORDS(engine), 0, 0},
+    {IN_TABLE(head), IN_TABLE(count), 0, WORDS(table), 0, 0},
+    {IN_TABLE(buckets), IN_TABLE(count), 0, MIRROR_LINE / 8, 0, 0},
+    {IN_TABLE(slots), IN_TABLE(count), 0, WORDS(slot), IN_TABLE(payload), IN_TABLE(stride)},
+    {IN_VIEW(ring), 0, 1, WORDS(ring), 0, 0},
+    {IN_VIEW(events), IN_VIEW(event_mask), 1, WORDS(event), IN_VIEW(event_bytes), IN_VIEW(event_stride)},
+    {IN_VIEW(participants), IN_VIEW(participant_count), 0, WORDS(participant), 0, IN_VIEW(participant_stride)},
+    {IN_VIEW(reservations), IN_VIEW(reservation_count), 0, WORDS(reservation), 0, IN_VIEW(reservation_stride)},
+    {IN_VIEW(values), IN_VIEW(value_groups), 0, WORDS(value_group), 0, 0},
+    {IN_VIEW(values), IN_VIEW(value_groups), 0, WORDS(value), IN_VIEW(value_bytes), IN_VIEW(value_stride)},
+};
+
+static uint32_t word_at(const uint32_t *words, unsigned char place) { return place ? words[place] : 0; }
+
+static void shape_from(const view *v, const void *of, const struct source *source, run_shape *s)
 {
-    const table_view *t = &v->tables[table];
-    if (!t->count)
-        return;
-    uint32_t buckets = 4 * t->count;
-    switch (which) {
-    case TABLE_HEAD:
-        at(s, v, t->head, 1, sizeof(struct table), sizeof(struct table));
-        break;
-    case TABLE_BUCKETS: /* padded to a line */
-        at(s, v, t->buckets, lines_in(buckets), MIRROR_LINE, MIRROR_LINE);
-        break;
-    case TABLE_SLOTS:
-        at(s, v, t->slots, t->count, (uint32_t)sizeof(struct slot) + t->payload + v->key_bytes, t->stride);
-        if (table == TABLE_AGENTS && v->details_bytes) {
-            s->more_offset = (uint64_t)(v->details - v->memory);
-            s->more_bytes = 2 * ((uint32_t)sizeof(struct details) + v->details_bytes);
-            s->more_stride = v->details_stride;
-        }
-    }
+    const uint32_t *words = of;
+    const unsigned char *const *first = (const void *)(words + source->first);
+    s->offset = (size_t)(*first - v->memory);
+    s->count = word_at(words, source->count) + source->count_more;
+    s->bytes = source->words * 8u + word_at(words, source->bytes_more);
+    s->stride = s->group_stride = word_at(words, source->stride);
+    s->ways = 1;
 }
 
 void csi_run_shape(const view *v, uint32_t run, run_shape *s)
 {
-    *s = (run_shape){.ways = 1};
-    uint32_t group = (uint32_t)sizeof(struct value_group) + VALUE_WAYS * v->value_stride;
-    switch (run) {
-    case RUN_HEADER:
-        at(s, v, v->memory, 1, sizeof(struct header), sizeof(struct header));
+    const void *of = v;
+    uint32_t row = run;
+    memset(s, 0, sizeof *s);
+    if (run >= RUN_RING) {
+        row = run - RUN_RING + RING_ROW;
+    } else if (run >= RUN_TABLES) {
+        of = &v->tables[(run - RUN_TABLES) / 3];
+        row = HEAD_ROW + (run - RUN_TABLES) % 3;
+    }
+    shape_from(v, of, &sources[row], s);
+    switch (row) {
+    case HEAD_ROW: /* one, of a table with slots */
+        s->count = s->count > 0;
         break;
-    case RUN_ENGINE:
-        at(s, v, v->engine, 1, sizeof(struct engine), sizeof(struct engine));
+    case BUCKETS_ROW: /* padded to a line */
+        s->count = lines_in(4 * s->count);
+        s->group_stride = MIRROR_LINE;
         break;
-    case RUN_RING:
-        at(s, v, v->ring, 1, sizeof(struct ring), sizeof(struct ring));
+    case SLOTS_ROW:
+        s->bytes += v->key_bytes;
+        if (run == run_of_table(TABLE_AGENTS, TABLE_SLOTS) && v->details_bytes) {
+            s->more_offset = (size_t)(v->details - v->memory);
+            s->more_bytes = 2 * ((uint32_t)sizeof(struct details) + v->details_bytes);
+            s->more_stride = v->details_stride;
+        }
         break;
-    case RUN_EVENTS:
-        at(s, v, v->events, v->event_mask + 1, (uint32_t)sizeof(struct event) + v->event_bytes, v->event_stride);
-        break;
-    case RUN_PARTICIPANTS:
-        at(s, v, v->participants, v->participant_count, sizeof(struct participant), v->participant_stride);
-        break;
-    case RUN_RESERVATIONS:
-        at(s, v, v->reservations, v->reservation_count, sizeof(struct reservation), v->reservation_stride);
-        break;
-    case RUN_GROUPS:
-        at(s, v, v->values, v->value_groups, sizeof(struct value_group), group);
-        break;
-    case RUN_VALUES:
-        at(s, v, v->values + sizeof(struct value_group), VALUE_WAYS * v->value_groups,
-           (uint32_t)sizeof(struct value) + v->value_bytes, v->value_stride);
+    case VALUES_ROW:
+        s->offset += sizeof(struct value_group);
+        s->count *= VALUE_WAYS;
         s->ways = VALUE_WAYS;
-        s->group_stride = group;
         break;
     default:
-        if (run < RUN_RING)
-            table_shape(v, (run - RUN_TABLES) / 3, (enum table_run)((run - RUN_TABLES) % 3), s);
+        break;
     }
+    if (row >= GROUPS_ROW)
+        s->group_stride = (uint32_t)sizeof(struct value_group) + VALUE_WAYS * v->value_stride;
 }
 
-uint64_t csi_unit_line(const run_shape *s, uint32_t index, uint32_t line, uint32_t *length)
+size_t csi_unit_line(const run_shape *s, uint32_t index, uint32_t line, uint32_t *length)
 {
-    uint32_t first = lines_in(s->bytes), bytes = s->bytes;
-    uint64_t offset = s->offset + (uint64_t)(index / s->ways) * s->group_stride;
-    if (s->ways > 1)
-        offset += (uint64_t)(index % s->ways) * s->stride;
+    uint32_t first = lines_in(s->bytes), left = s->bytes;
+    size_t offset = s->offset;
     if (line >= first) {
         line -= first;
-        bytes = s->more_bytes;
-        offset = s->more_offset + (uint64_t)index * s->more_stride;
+        left = s->more_bytes;
+        offset = s->more_offset + (size_t)index * s->more_stride;
+    } else if (s->ways == 1) {
+        offset += (size_t)index * s->group_stride;
+    } else {
+        offset += (size_t)(index / s->ways) * s->group_stride + (size_t)(index % s->ways) * s->stride;
     }
-    uint32_t left = bytes - line * MIRROR_LINE;
+    left -= line * MIRROR_LINE;
     *length = left < MIRROR_LINE ? left : MIRROR_LINE;
-    return offset + (uint64_t)line * MIRROR_LINE;
-}
-
-void csi_unit_guard(const view *v, uint32_t run, uint32_t index, unit_guard *guard)
-{
-    uint64_t *w = guard->words;
-    run_shape s;
-    uint32_t ignored;
-    *guard = (unit_guard){{0}};
-    if (run != RUN_EVENTS && run != RUN_PARTICIPANTS && run != RUN_RESERVATIONS && run != RUN_VALUES &&
-        !(run >= RUN_TABLES && run < RUN_RING && (run - RUN_TABLES) % 3 == TABLE_SLOTS))
-        return;
-    csi_run_shape(v, run, &s);
-    void *unit = v->memory + csi_unit_line(&s, index, 0, &ignored);
-    if (run >= RUN_RING) { /* these begin with the word that says it */
-        w[0] = load64(unit);
-        return;
-    }
-    struct slot *slot = unit;
-    w[0] = load32(&slot->generation);
-    if (run == run_of_table(TABLE_AGENTS, TABLE_SLOTS)) {
-        const struct agent *agent = payload_of(slot);
-        w[1] = load64(&agent->status.state);
-        w[2] = load64(&agent->last_seen_ns);
-        w[3] = load64(&agent->details);
-    } else if (run == run_of_table(TABLE_BUDGETS, TABLE_SLOTS)) {
-        const struct budget *budget = payload_of(slot);
-        w[1] = load64(&budget->limit);
-        w[2] = load64(&budget->taken);
-        w[3] = load64(&budget->spent);
-    }
+    return offset + line * MIRROR_LINE;
 }
 
 void csi_line_out(void *to, const void *from, uint32_t length)
@@ -137,13 +130,13 @@ void csi_line_out(void *to, const void *from, uint32_t length)
 
 /* -- frames --------------------------------------------------------------------------------- */
 
+/* What follows the first word of a frame: stream to crc, as the struct has them. */
 void csi_frame_head(unsigned char *to, const frame_head *head)
 {
+    const uint32_t *field = &head->stream;
     put32(to, head->type | head->flags << 8 | head->part << 16);
-    put32(to + 4, head->stream);
-    put32(to + 8, head->number);
-    put32(to + 12, head->unit);
-    put32(to + 16, head->crc);
+    for (uint32_t at = 4; at < FRAME_HEAD; at += 4)
+        put32(to + at, *field++);
 }
 
 bool csi_frame_read(const unsigned char *bytes, uint32_t length, frame_head *head)
@@ -151,35 +144,36 @@ bool csi_frame_read(const unsigned char *bytes, uint32_t length, frame_head *hea
     if (length < FRAME_HEAD + FRAME_CRC ||
         csi_crc32c(0, bytes, length - FRAME_CRC) != get32(bytes + length - FRAME_CRC))
         return false;
-    *head = (frame_head){.type = bytes[0],
-                         .flags = bytes[1],
-                         .part = get32(bytes) >> 16,
-                         .stream = get32(bytes + 4),
-                         .number = get32(bytes + 8),
-                         .unit = get32(bytes + 12),
-                         .crc = get32(bytes + 16)};
+    uint32_t *field = &head->stream;
+    head->type = bytes[0];
+    head->flags = bytes[1];
+    head->part = get32(bytes) >> 16;
+    for (uint32_t at = 4; at < FRAME_HEAD; at += 4)
+        *field++ = get32(bytes + at);
     return true;
 }
 
 int csi_cobs_write(unsigned char *frame, uint32_t length, cs_write_fn write, void *context, uint32_t *written)
 {
-    static const unsigned char zero = 0;
+    const unsigned char *at = frame, *end = frame + length;
+    uint32_t code, zero = 0;
     put32(frame + length - FRAME_CRC, csi_crc32c(0, frame, length - FRAME_CRC));
     *written = 0;
-    for (uint32_t from = 0; from <= length;) {
-        uint32_t run = 0;
-        while (run < 254 && from + run < length && frame[from + run])
-            run++;
-        unsigned char code = (unsigned char)(run + 1);
-        if (write(context, &code, 1) != 0 || (run && write(context, frame + from, run) != 0))
+    do {
+        const unsigned char *from = at;
+        unsigned char byte;
+        code = 0; /* of the end */
+        if (at < end + zero)
+            for (code = 1; code < 255 && at < end && *at; code++)
+                at++;
+        zero = code < 255; /* a full run has none behind it */
+        at += zero;
+        byte = (unsigned char)code;
+        if (write(context, &byte, 1) != 0 || (code > 1 && write(context, from, code - 1) != 0))
             return CS_E_IO;
-        *written += run + 1;
-        from += run + (run < 254); /* a full run has no zero behind it */
-        if (run == 254 && from == length)
-            break;
-    }
-    *written += 1;
-    return write(context, &zero, 1) == 0 ? CS_OK : CS_E_IO;
+        *written += code ? code : 1;
+    } while (code);
+    return CS_OK;
 }
 
 int cs_mirror_collect(void *context, const void *bytes, uint32_t length)
@@ -209,16 +203,19 @@ uint32_t csi_cobs_decode(unsigned char *bytes, uint32_t length)
 
 uint32_t csi_gather(frame_gather *g, unsigned char byte, uint64_t *bad)
 {
+    uint32_t filled = g->filled;
     if (byte) {
-        if (g->filled < g->size)
-            g->bytes[g->filled] = byte;
-        g->filled += g->filled <= g->size;
+        if (filled < g->size)
+            g->bytes[filled] = byte;
+        if (filled <= g->size)
+            g->filled++;
         return 0;
     }
-    uint32_t filled = g->filled, length = 0;
     g->filled = 0;
-    if (filled && filled <= g->size)
-        length = csi_cobs_decode(g->bytes, filled);
-    *bad += filled && !length;
+    if (!filled)
+        return 0;
+    uint32_t length = filled <= g->size ? csi_cobs_decode(g->bytes, filled) : 0;
+    if (!length)
+        ++*bad;
     return length;
 }

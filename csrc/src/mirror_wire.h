@@ -50,8 +50,8 @@ static inline uint32_t run_of_table(uint32_t table, enum table_run which) { retu
 
 /* Where the units of a run lie. Units come in groups only among hot values. */
 typedef struct run_shape {
-    uint64_t offset;      /* of the first, from the start of the region */
-    uint64_t more_offset; /* of the first one's second range, 0 when it has none */
+    size_t offset;      /* of the first, from the start of the region */
+    size_t more_offset; /* of the first one's second range, 0 when it has none */
     uint32_t count;
     uint32_t bytes; /* of a unit */
     uint32_t stride;
@@ -63,21 +63,19 @@ CS_INTERNAL void csi_run_shape(const view *v, uint32_t run, run_shape *shape);
 static inline uint32_t lines_in(uint32_t bytes) { return (bytes + MIRROR_LINE - 1) / MIRROR_LINE; }
 static inline uint32_t unit_lines(const run_shape *s) { return lines_in(s->bytes) + lines_in(s->more_bytes); }
 /* Where a unit's line lies, and its length. */
-CS_INTERNAL uint64_t csi_unit_line(const run_shape *s, uint32_t index, uint32_t line, uint32_t *length);
-
-/* The words that say whether a unit was whole while it was read. Four of them, unused ones zero. */
-typedef struct unit_guard {
-    uint64_t words[4];
-} unit_guard;
-CS_INTERNAL void csi_unit_guard(const view *v, uint32_t run, uint32_t index, unit_guard *guard);
+CS_INTERNAL size_t csi_unit_line(const run_shape *s, uint32_t index, uint32_t line, uint32_t *length);
 
 /* A line, each 64-bit word of it whole. Lengths are multiples of 8. */
 CS_INTERNAL void csi_line_out(void *to, const void *from, uint32_t length);
 
 static inline void put32(unsigned char *to, uint32_t n)
 {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    memcpy(to, &n, sizeof n); /* one store, which few compilers make of the loop */
+#else
     for (int i = 0; i < 4; i++)
         to[i] = (unsigned char)(n >> 8 * i);
+#endif
 }
 static inline void put64(unsigned char *to, uint64_t n)
 {
