@@ -27,25 +27,23 @@ int cs_agent_may(uint32_t from, uint32_t to)
 int cs_agent_set_status(cs_region *region, cs_handle handle, uint32_t status, uint32_t *changed)
 {
     row r;
-    uint32_t unwanted;
-    if (!changed)
-        changed = &unwanted;
-    *changed = 0;
-    if (status >= CS_AGENT_STATUSES)
-        return CS_E_INVALID;
-    int result = csi_row_to_write(region, TABLE_AGENTS, handle, &r);
-    if (result != CS_OK)
-        return result;
-    struct lane *lane = &((struct agent *)r.payload)->status;
-    uint32_t now = agent_status(WIDE(&lane->state));
-    const lane_subject subject = {.id = handle, .table = CS_SECTION_AGENTS, .kind = CS_KIND_AGENT_STATUS_CHANGED};
-    if (cs_agent_may(now, status)) {
-        result = csi_lane_change(r.v, lane, status, &subject);
-        *changed = 1;
-    } else if (now != status) {
-        result = CS_E_TRANSITION;
+    bool moves = false;
+    int result = CS_E_INVALID;
+    if (status < CS_AGENT_STATUSES)
+        result = csi_row_to_write(region, TABLE_AGENTS, handle, &r);
+    if (result == CS_OK) {
+        struct lane *lane = &((struct agent *)r.payload)->status;
+        uint32_t now = agent_status(WIDE(&lane->state));
+        moves = cs_agent_may(now, status);
+        r.change.new_value = status;
+        if (moves)
+            csi_lane_step(r.v, lane, CS_KIND_AGENT_STATUS_CHANGED, &r.change);
+        else if (now != status)
+            result = CS_E_TRANSITION;
+        let_go_told(r.v, r.held);
     }
-    let_go_told(r.v, r.held);
+    if (changed)
+        *changed = moves;
     return result;
 }
 
@@ -58,50 +56,50 @@ struct parts {
 };
 _Static_assert(sizeof(struct parts) == sizeof(cs_details), "the same");
 
-static int check_parts(const view *v, const struct parts *parts)
+/* A step of the record's word. */
+#define ONE_VERSION (1u << RECORD_VERSION_SHIFT)
+
+/* By the low half of a record's word. */
+static struct details *buffer_of(const view *v, uint32_t index, uint32_t word)
 {
+    unsigned char *buffer = v->details + index * v->details_stride;
+    if (word & ONE_VERSION)
+        buffer += sizeof(struct details) + v->details_bytes;
+    return (void *)buffer;
+}
+
+/* The next version, into the buffer that is not the present one's; the last word is filled up with zeros. What turns out
+ * not to fit has spoiled only that buffer. */
+static int write_details(const view *v, struct agent *agent, uint32_t index, const struct parts *parts)
+{
+    struct details header = {{0}}, *buffer = buffer_of(v, index, (uint32_t)WIDE(&agent->details) + ONE_VERSION);
+    unsigned char *to = (unsigned char *)(buffer + 1);
     uint32_t room = v->details_bytes;
-    int result = CS_OK;
     for (int i = 0; parts && i < 3; i++) {
         uint32_t length = parts->length[i];
-        if (length && !parts->at[i])
-            return CS_E_INVALID;
         if (length > room)
-            result = CS_E_TOO_BIG;
+            return CS_E_TOO_BIG;
+        if (!length)
+            continue;
+        if (!parts->at[i])
+            return CS_E_INVALID;
+        memcpy(to, parts->at[i], length);
+        header.lengths[i] = (uint16_t)length;
+        to += length;
         room -= length;
     }
-    return result;
-}
-
-static void *buffer_of(const view *v, uint32_t index, uint32_t word)
-{
-    uint32_t version = word >> RECORD_VERSION_SHIFT;
-    return v->details + index * v->details_stride + (version & 1u) * (sizeof(struct details) + v->details_bytes);
-}
-
-/* The next version, into the buffer that is not the present one's; the last word is filled up with zeros. */
-static void write_details(const view *v, struct agent *agent, uint32_t index, const struct parts *parts)
-{
-    if (!v->details_bytes)
-        return;
-    uint64_t word = (WIDE(&agent->details) | ((1u << RECORD_VERSION_SHIFT) - 1)) + 1;
-    struct details *header = buffer_of(v, index, (uint32_t)word);
-    unsigned char *to = (unsigned char *)(header + 1);
-    memset(header, 0, sizeof *header);
-    for (int i = 0; parts && i < 3; i++) {
-        header->lengths[i] = (uint16_t)parts->length[i];
-        memcpy(to, parts->at[i], parts->length[i]);
-        to += parts->length[i];
+    if (v->details_bytes) {
+        memset(to, 0, room % 8);
+        *buffer = header;
+        WIDE(&agent->details) = (WIDE(&agent->details) | (ONE_VERSION - 1)) + 1;
     }
-    memset(to, 0, (0u - (uintptr_t)to) % 8);
-    WIDE(&agent->details) = word;
+    return CS_OK;
 }
 
+/* Into a picture whose numbers are zero yet. */
 static int read_details(const view *v, const struct agent *agent, cs_agent_info *info, void *to, uint32_t capacity)
 {
     uint64_t word = WIDE(&agent->details);
-    memset(&info->capabilities_length, 0, 16);
-    info->details_version = 0;
     if (!v->details_bytes)
         return CS_OK;
     const struct details *header = buffer_of(v, (uint32_t)info->handle, (uint32_t)word);
@@ -127,108 +125,102 @@ int cs_agent_set_details(cs_region *region, cs_handle handle, const cs_details *
     int result = csi_row_to_write(region, TABLE_AGENTS, handle, &r);
     if (result != CS_OK)
         return result;
-    const struct parts *parts = (const void *)details;
-    result = check_parts(r.v, parts);
-    if (result == CS_OK) {
-        write_details(r.v, r.payload, (uint32_t)handle, parts);
+    result = write_details(r.v, r.payload, (uint32_t)handle, (const void *)details);
+    if (result == CS_OK)
         touch(r.v);
-    }
     let_go(r.held);
     return result;
 }
 
 /* -- coming and going ----------------------------------------------------------------------- */
 
+/* Tell that the agent of a row has come or gone, and let go. */
+static void announce(row *r, uint32_t kind, uint32_t old_value, uint32_t new_value)
+{
+    view *v = r->v;
+    WIDE(&v->engine->agent_count) = peek32(&agents_of(v)->head->count);
+    r->change.change = (uint32_t)(r->change.subject >> 32);
+    csi_row_changed(r, kind, old_value, new_value);
+}
+
 struct registration {
-    const struct parts *parts;
+    const void *details;
     uint32_t type;
+    bool made;
 };
 
 static int fill(view *v, uint32_t index, struct slot *slot, cs_handle handle, void *context)
 {
-    const struct registration *registration = context;
+    struct registration *registration = context;
     struct agent *agent = agent_in(slot);
     (void)handle;
+    registration->made = true;
     WIDE(&agent->registered_ns) = WIDE(&agent->last_seen_ns) = cs_port_now_ns();
     WIDE(&agent->status.state) = CS_AGENT_STARTING;
     poke32(&agent->status.promised, 0);
     poke32(&agent->type, registration->type);
     poke32(&agent->participant, peek32(&v->id));
-    write_details(v, agent, index, registration->parts);
-    return CS_OK;
-}
-
-/* Tell of an agent's coming or going, if it has come or gone, and let go. */
-static int announce(view *v, uint32_t held, int result, const cs_change *change, uint32_t kind)
-{
-    if (result == CS_OK) {
-        WIDE(&v->engine->agent_count) = peek32(&agents_of(v)->head->count);
-        touch(v);
-        csi_tell(v, kind, change);
-    }
-    let_go_told(v, held);
-    return result;
+    return write_details(v, agent, index, registration->details);
 }
 
 int cs_agent_register(cs_region *region, const char *id, uint32_t length, uint32_t type, const cs_details *details,
                       cs_handle *handle)
 {
-    struct registration registration = {(const void *)details, type};
+    struct registration registration = {details, type, false};
     const table_hooks hooks = {.fill = fill, .context = &registration};
-    view *v = view_of(region);
-    if (!region || !handle || type >= CS_AGENT_TYPES)
+    row r;
+    if (type >= CS_AGENT_TYPES)
         return CS_E_INVALID;
-    int result = csi_name(v, id, &length);
-    if (result == CS_OK)
-        result = check_parts(v, registration.parts);
-    if (result != CS_OK)
-        return result;
     uint32_t held = hold();
-    result = csi_table_insert(v, TABLE_AGENTS, id, length, &hooks, handle);
-    const cs_change change = {
-        .subject = *handle, .new_value = type, .change = (uint32_t)(*handle >> 32), .table = CS_SECTION_AGENTS};
-    return announce(v, held, result, &change, CS_KIND_AGENT_REGISTERED);
+    int result = csi_open(region, id, length, handle, TABLE_AGENTS, &hooks);
+    if (result == CS_OK && !registration.made)
+        result = CS_E_EXISTS;
+    if (result == CS_OK) {
+        (void)csi_row(region, TABLE_AGENTS, *handle, &r);
+        r.held = held;
+        announce(&r, CS_KIND_AGENT_REGISTERED, 0, type);
+    } else {
+        let_go(held);
+    }
+    return result;
 }
 
 int cs_agent_deregister(cs_region *region, cs_handle handle, uint32_t reason)
 {
+    row r;
     if (!region || reason > CS_REASON_DEAD)
         return CS_E_INVALID;
-    view *v = view_of(region);
-    cs_change change = {
-        .subject = handle, .new_value = reason, .change = (uint32_t)(handle >> 32), .table = CS_SECTION_AGENTS};
-    uint32_t held = hold();
-    int result = csi_table_remove(v, TABLE_AGENTS, handle, reason, 0);
-    if (result == CS_OK)
-        change.old_value = agent_type(agent_in(slot_at(agents_of(v), (uint32_t)handle)));
-    return announce(v, held, result, &change, CS_KIND_AGENT_DEREGISTERED);
+    int result = csi_row_to_write(region, TABLE_AGENTS, handle, &r);
+    if (result != CS_OK)
+        return result;
+    (void)csi_table_remove(r.v, TABLE_AGENTS, handle, 0, 0); /* which it can be, since it is there and held */
+    announce(&r, CS_KIND_AGENT_DEREGISTERED, agent_type(r.payload), reason);
+    return CS_OK;
 }
 
 int cs_agents_reap(cs_region *region, uint64_t older_than_ns, uint32_t dead)
 {
-    if (!region || dead > 1)
+    if (dead > 1)
         return CS_E_INVALID;
+    int result = cs_sweep(region); /* what the dead held comes first; and it says whether this view may */
+    if (result != CS_OK)
+        return result;
     const view *v = view_of(region);
     const table_view *t = agents_of(v);
-    int result = may_write(v), reaped = 0;
     uint64_t now = cs_port_now_ns();
-    for (uint32_t index = 0; result == CS_OK && index < t->count; index++) {
-        row r;
-        uint32_t reason = CS_REASON_DEREGISTERED;
-        cs_handle handle = (uint64_t)peek32(&slot_at(t, index)->generation) << 32 | index;
-        if (csi_row(region, TABLE_AGENTS, handle, &r) != CS_OK)
-            continue;
-        const struct agent *agent = r.payload;
-        uint64_t seen = WIDE(&agent->last_seen_ns);
-        if (older_than_ns != CS_FOREVER && seen < now && now - seen > older_than_ns)
-            reason = CS_REASON_SILENT;
-        if (dead && !csi_alive_id(v, peek32(&agent->participant)))
-            reason = CS_REASON_DEAD;
-        let_go(r.held);
-        if (reason != CS_REASON_DEREGISTERED)
-            reaped += cs_agent_deregister(region, handle, reason) == CS_OK;
+    int reaped = 0;
+    for (uint32_t index = csi_table_used(t); index--;) {
+        struct slot *slot = slot_at(t, index);
+        const struct agent *agent = agent_in(slot);
+        cs_handle handle =
+            (uint64_t)peek32(&slot->generation) << 32 | index; /* of whom all that follows is, or it is stale */
+        uint64_t seen = load64(&agent->last_seen_ns);
+        bool silent = seen < now && now - seen > older_than_ns;
+        bool killed = dead > csi_alive_id(v, peek32(&agent->participant));
+        if (silent | killed)
+            reaped += cs_agent_deregister(region, handle, killed ? CS_REASON_DEAD : CS_REASON_SILENT) == CS_OK;
     }
-    return result == CS_OK ? reaped : result;
+    return reaped;
 }
 
 /* -- reading -------------------------------------------------------------------------------- */
@@ -268,10 +260,11 @@ int cs_agent_get(const cs_region *region, cs_handle handle, cs_agent_info *info,
     if (result != CS_OK)
         return result;
     const struct agent *agent = r.payload;
+    memset(info, 0, sizeof *info);
     info->handle = handle;
     info->changes = lane_changes(WIDE(&agent->status.state));
     describe(agent, &info->registered_ns, &info->type);
-    (void)csi_table_key(r.v, r.table, handle, info->id, &info->id_length);
+    (void)csi_table_key(r.v, agents_of(r.v), handle, info->id, &info->id_length);
     result = instant_begin(r.v) & 1u ? CS_E_BUSY : read_details(r.v, agent, info, details, capacity);
     let_go(r.held);
     return result;

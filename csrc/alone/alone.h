@@ -34,14 +34,21 @@ static inline void let_go_told(view *v, uint32_t held)
     bell_notify(&v->ring->bell);
 }
 
-/* Write a built-in event, with the name of the slot it is about (change->subject in change->table; the engine has none).
- * Its readers are woken by let_go_told. */
-CS_INTERNAL void csi_tell(view *v, uint32_t kind, const cs_change *change);
+/* Sleep while a word (null: just sleep) is what was seen in it, for at most a slice: nobody wakes all who sleep when the
+ * region is closed. CS_OK, or TIMEOUT, INTERRUPTED, CLOSED, BUSY. */
+CS_INTERNAL int csi_sleep(const view *v, const a32 *word, uint32_t seen, deadline until);
+
+/* Write a built-in event. Its readers are woken by let_go_told. While held. */
+CS_INTERNAL void csi_tell(view *v, uint32_t kind, const cs_change *change, const void *name, uint32_t length);
+/* The same with the name of the slot it is about (change->subject in change->table). */
+CS_INTERNAL void csi_tell_of(view *v, uint32_t kind, const cs_change *change);
+
+/* One step of a lane; what its event says is added to *change, which has subject, table and new value. While held. */
+CS_INTERNAL void csi_lane_step(view *v, struct lane *lane, cs_change *change);
 
 /* csi_name and csi_table_open or csi_table_find: what the cs_..._open and cs_..._find of every table do. */
 CS_INTERNAL int csi_open(cs_region *region, const char *name, uint32_t length, cs_handle *handle, uint32_t table,
                          const table_hooks *hooks);
-CS_INTERNAL int csi_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle,
-                         uint32_t table);
+CS_INTERNAL int csi_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle, uint32_t table);
 
 #endif

@@ -15,7 +15,7 @@ static int fill(view *v, uint32_t index, struct slot *slot, cs_handle handle, vo
     struct area *area = payload_of(slot);
     (void)index, (void)handle, (void)context;
     memset(area, 0, sizeof *area);
-    poke32(&area->lock.other, v->config.fcl_window);
+    poke32(&area->lock.other, v->fcl_window);
     touch(v);
     return CS_OK;
 }
@@ -31,7 +31,10 @@ int cs_area_find(const cs_region *region, const char *name, uint32_t length, cs_
     return csi_find(region, name, length, handle, TABLE_AREAS);
 }
 
-static int may_remove(view *v, struct slot *slot) { return csi_lock_may_go(v, lock_in(&v->tables[TABLE_AREAS], slot)); }
+static int may_remove(view *v, struct slot *slot)
+{
+    return csi_lock_may_go(v, &((struct area *)payload_of(slot))->lock);
+}
 
 int cs_area_remove(cs_region *region, cs_handle handle)
 {

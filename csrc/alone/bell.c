@@ -16,22 +16,31 @@ void bell_notify(struct bell *bell)
         bell_ring(bell);
 }
 
+deadline deadline_in(uint64_t timeout_ns)
+{
+    uint64_t now = cs_port_monotonic_ns();
+    return (deadline){timeout_ns ? timeout_ns > CS_FOREVER - now ? CS_FOREVER : now + timeout_ns : 0};
+}
+
+int csi_sleep(const view *v, const a32 *word, uint32_t seen, deadline until)
+{
+    if (peek32(&v->closed))
+        return CS_E_CLOSED;
+    uint64_t slice = deadline_slice(until, word ? BELL_SLICE_NS : READER_SLICE_NS);
+    if (!slice)
+        return CS_E_TIMEOUT;
+    int result = word ? cs_port_wait(word, seen, slice) : cs_port_sleep(slice);
+    return result == CS_E_TIMEOUT ? CS_OK : result; /* of this slice; the caller's time is checked above */
+}
+
 int csi_bell_wait(const view *v, struct bell *bell, deadline until, uint64_t slice_ns, bool (*ready)(void *),
                   void *context)
 {
     bool deaf = !peek32(&v->owner);
-    if (peek32(&v->closed))
-        return CS_E_CLOSED;
-    uint64_t slice = deadline_slice(until, deaf ? READER_SLICE_NS : slice_ns);
-    if (!slice)
-        return CS_E_TIMEOUT;
-    if (deaf)
-        return cs_port_sleep(slice);
-    uint32_t ticket = load32(&bell->change);
-    store32(&bell->flag, 1);
+    uint32_t ticket = peek32(&bell->change);
+    (void)slice_ns;
+    if (!deaf)
+        poke32(&bell->flag, 1);
     fence_sc(); /* the look at the data comes after the flag */
-    if (ready(context) || load32(&v->closed))
-        return CS_OK;
-    int result = cs_port_wait(&bell->change, ticket, slice);
-    return result == CS_E_TIMEOUT ? CS_OK : result; /* of this slice; the caller's time is checked above */
+    return ready(context) ? CS_OK : csi_sleep(v, deaf ? 0 : &bell->change, ticket, until);
 }

@@ -2,17 +2,20 @@
 
 int csi_row(const cs_region *region, uint32_t table, cs_handle handle, row *r)
 {
-    r->v = view_of((cs_region *)(uintptr_t)region); /* whoever writes came with one that is not const */
-    r->table = &r->v->tables[table];
-    r->handle = handle;
-    r->held = hold();
-    struct slot *slot = slot_of(r->table, handle);
-    if (!slot) {
-        let_go(r->held);
-        return CS_E_STALE;
-    }
+    view *v = view_of((cs_region *)(uintptr_t)region); /* whoever writes came with one that is not const */
+    const table_view *t = &v->tables[table];
+    uint32_t index = (uint32_t)handle, generation = (uint32_t)(handle >> 32);
+    struct slot *slot = slot_at(t, index);
+    r->v = v;
     r->payload = payload_of(slot);
-    return CS_OK;
+    r->change.subject = handle;
+    r->change.change = 0;
+    r->change.table = t->section;
+    r->held = hold();
+    if (index < t->count && (generation & 1u) && peek32(&slot->generation) == generation)
+        return CS_OK;
+    let_go(r->held);
+    return CS_E_STALE;
 }
 
 int csi_row_to_write(const cs_region *region, uint32_t table, cs_handle handle, row *r)
@@ -21,11 +24,11 @@ int csi_row_to_write(const cs_region *region, uint32_t table, cs_handle handle, 
     return result == CS_OK ? csi_row(region, table, handle, r) : result;
 }
 
-void csi_row_changed(const row *r, uint32_t kind, uint32_t old_value, uint32_t new_value)
+void csi_row_changed(row *r, uint32_t kind, uint32_t old_value, uint32_t new_value)
 {
-    const cs_change change = {
-        .subject = r->handle, .old_value = old_value, .new_value = new_value, .table = r->table->section};
+    r->change.old_value = old_value;
+    r->change.new_value = new_value;
     touch(r->v);
-    csi_tell(r->v, kind, &change);
+    csi_tell_of(r->v, kind, &r->change);
     let_go_told(r->v, r->held);
 }
