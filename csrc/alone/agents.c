@@ -36,10 +36,12 @@ int cs_agent_set_status(cs_region *region, cs_handle handle, uint32_t status, ui
         uint32_t now = agent_status(WIDE(&lane->state));
         moves = cs_agent_may(now, status);
         r.change.new_value = status;
-        if (moves)
-            csi_lane_step(r.v, lane, CS_KIND_AGENT_STATUS_CHANGED, &r.change);
-        else if (now != status)
+        if (moves) {
+            csi_lane_step(r.v, lane, &r.change);
+            csi_tell_of(r.v, CS_KIND_AGENT_STATUS_CHANGED, &r.change);
+        } else if (now != status) {
             result = CS_E_TRANSITION;
+        }
         let_go_told(r.v, r.held);
     }
     if (changed)
