@@ -114,7 +114,8 @@ static bool unit_shape(const receiver *r, uint32_t unit, run_shape *shape)
 {
     uint32_t run = unit >> 24, index = unit & 0xFFFFFFu;
     if (unit == 0) {
-        *shape = (run_shape){.count = 1, .bytes = sizeof(struct header), .ways = 1};
+        *shape = (run_shape){
+            .count = 1, .bytes = sizeof(struct header), .lines = lines_in(sizeof(struct header)), .ways = 1};
         return true;
     }
     if (!r->headed || run >= RUNS || run == RUN_HEADER)
@@ -136,7 +137,7 @@ static void begin_unit(receiver *r, const run_shape *shape, uint32_t unit, uint3
     uint32_t length;
     *a = (assembly){.unit = unit, .first = first, .busy = true};
     a->lines = unit == 0 ? (unsigned char *)r->header_lines : v->memory + v->size; /* the workspace goes on behind it */
-    for (uint32_t line = 0, lines = unit_lines(shape); line < lines; line++) {
+    for (uint32_t line = 0, lines = shape->lines; line < lines; line++) {
         const unsigned char *from = place_of(r, unit, shape, line, &length);
         memcpy(a->lines + (size_t)line * MIRROR_LINE, from, length);
     }
@@ -144,7 +145,7 @@ static void begin_unit(receiver *r, const run_shape *shape, uint32_t unit, uint3
 
 static bool patch(assembly *a, const run_shape *shape, const unsigned char *at, uint32_t left)
 {
-    uint32_t length, lines = unit_lines(shape);
+    uint32_t length, lines = shape->lines;
     while (left > 2) {
         uint32_t line = (uint32_t)at[0] | (uint32_t)at[1] << 8;
         if (line >= lines)
@@ -162,7 +163,7 @@ static bool patch(assembly *a, const run_shape *shape, const unsigned char *at, 
 static bool is_whole(const assembly *a, const run_shape *shape)
 {
     uint32_t length, crc = 0;
-    for (uint32_t line = 0, lines = unit_lines(shape); line < lines; line++) {
+    for (uint32_t line = 0, lines = shape->lines; line < lines; line++) {
         (void)csi_unit_line(shape, 0, line, &length);
         crc = csi_crc32c(crc, a->lines + (size_t)line * MIRROR_LINE, length);
     }
@@ -212,7 +213,7 @@ static int take_unit(receiver *r, const run_shape *shape)
     if (run == RUN_ENGINE && r->shown && get64(a->lines) < peek64(&staged_of(r)->engine->version))
         return made_anew(r);
     uint32_t flat = r->base[run] + index;
-    for (uint32_t line = 0, lines = unit_lines(shape); line < lines; line++) {
+    for (uint32_t line = 0, lines = shape->lines; line < lines; line++) {
         unsigned char *to = place_of(r, a->unit, shape, line, &length);
         memcpy(to, a->lines + (size_t)line * MIRROR_LINE, length);
     }

@@ -20,7 +20,7 @@ typedef struct sender {
     int32_t allowance;         /* bytes that may be sent now; one unit may overdraw it */
     uint32_t fraction;         /* of a byte more, in 1024ths */
     uint32_t picture_from, last_picture_from, last_picture_frames;
-    frame_head head; /* of the frame being made; its part, stream, number and unit stay from one to the next */
+    frame_head head; /* of the frame being made; its type, part, stream, number and unit stay from one to the next */
     cs_write_fn write;
     void *context;
     cs_mirror_options options;
@@ -41,10 +41,9 @@ static uint64_t count_lines(const cs_region *region, uint32_t *largest)
     *largest = 0;
     for (uint32_t run = 0; run < RUNS; run++) {
         csi_run_shape(const_view_of(region), run, &shape);
-        uint32_t of_unit = unit_lines(&shape);
-        lines += (uint64_t)shape.count * of_unit;
-        if (shape.count && of_unit > *largest)
-            *largest = of_unit;
+        lines += (uint64_t)shape.count * shape.lines;
+        if (shape.count && shape.lines > *largest)
+            *largest = shape.lines;
     }
     return lines;
 }
@@ -110,20 +109,20 @@ void cs_mirror_heard(cs_mirror_sender *handle, const void *bytes, uint32_t lengt
 
 /* -- frames --------------------------------------------------------------------------------- */
 
-static void begin_frame(sender *s, uint32_t unit)
+static void begin_frame(sender *s, uint32_t type, uint32_t unit)
 {
+    s->head.type = type;
     s->filled = FRAME_HEAD;
     s->head.part = 0;
     s->head.unit = unit;
 }
 
-static int put_frame(sender *s, uint32_t type, uint32_t flags, uint32_t crc)
+static int put_frame(sender *s, uint32_t flags, uint32_t crc)
 {
     static const unsigned char zero = 0;
     uint32_t written;
     int result = CS_E_IO;
     if (!s->cut || s->write(s->context, &zero, 1) == 0) {
-        s->head.type = type;
         s->head.flags = flags;
         s->head.crc = crc;
         csi_frame_head(s->frame, &s->head);
@@ -142,14 +141,14 @@ static int put_frame(sender *s, uint32_t type, uint32_t flags, uint32_t crc)
 
 static int beat(sender *s)
 {
-    begin_frame(s, 0);
+    begin_frame(s, FRAME_BEAT, 0);
     unsigned char *at = s->frame + FRAME_HEAD;
     put64(at, cs_port_now_ns());
     put32(at + 8, s->last_picture_from);
     put32(at + 12, s->last_picture_frames);
     s->filled += 16;
     s->beaten_ns = s->now_ns;
-    return put_frame(s, FRAME_BEAT, 0, 0);
+    return put_frame(s, 0, 0);
 }
 
 /* -- units ---------------------------------------------------------------------------------- */
@@ -198,7 +197,7 @@ static bool changed(const sender *s, const run_shape *shape)
         length = read_line(s, shape, 0, words);
         return s->seen[s->line] != hash_of(words, length);
     }
-    for (uint32_t line = 0; line < unit_lines(shape); line++) {
+    for (uint32_t line = 0; line < shape->lines; line++) {
         const unsigned char *from = line_at(s, shape, line, &length);
         if (s->seen[s->line + line] != hash_of(from, length))
             return true;
@@ -208,66 +207,60 @@ static bool changed(const sender *s, const run_shape *shape)
 
 static void forget(sender *s, const run_shape *shape)
 {
-    for (uint32_t line = 0; line < unit_lines(shape); line++)
+    for (uint32_t line = 0; line < shape->lines; line++)
         s->seen[s->line + line] = NEVER;
 }
 
-/* The words that say whether a unit was whole while it was read: are they what they were? Not at the first look. */
-#define GUARDS 4u
-static bool guard_stood(const sender *s, const run_shape *shape, uint64_t guard[GUARDS])
-{
-#define RUN(run) (1u << (run))
-#define SLOTS(table) RUN(RUN_TABLES + 3 * (table) + TABLE_SLOTS)
-    const uint32_t rich = SLOTS(TABLE_AGENTS) | SLOTS(TABLE_BUDGETS);
-    const uint32_t slots = SLOTS(TABLE_COUNTERS) | SLOTS(TABLE_GAUGES) | SLOTS(TABLE_AREAS) | SLOTS(TABLE_LOCKS) |
-                           SLOTS(TABLE_KINDS) | rich;
-    const uint32_t words = RUN(RUN_EVENTS) | RUN(RUN_PARTICIPANTS) | RUN(RUN_RESERVATIONS) | RUN(RUN_VALUES);
-    /* Which 64-bit words of a unit: its first, of which a slot has its generation in the lower half. */
+/*
+ * The words that say whether a unit was whole while it was read: are they what they were? (Not at the first look.) Its
+ * first: a word that says it, or a slot's generation. Then an agent's last sign of life, state and details, or a
+ * budget's limit, taken, spent and who changes it.
+ */
 #define WORD(type, field) ((sizeof(struct slot) + offsetof(struct type, field)) / 8)
-    static const unsigned char of_agent[] = {0, WORD(agent, status.state), WORD(agent, last_seen_ns),
-                                             WORD(agent, details)};
-    static const unsigned char of_budget[] = {0, WORD(budget, limit), WORD(budget, taken), WORD(budget, spent)};
-    uint32_t run = RUN(s->run), ignored;
-    uint32_t count = run & rich ? GUARDS : run & (slots | words) ? 1 : 0;
-    const unsigned char *which = run == SLOTS(TABLE_BUDGETS) ? of_budget : of_agent;
-#undef WORD
-#undef SLOTS
-#undef RUN
+_Static_assert(WORD(budget, taken) == WORD(agent, last_seen_ns) && WORD(budget, spent) == WORD(agent, status.state) &&
+                   WORD(budget, intent) == WORD(agent, details),
+               "agents and budgets are guarded by words at the same places");
+static bool guard_stood(const sender *s, const run_shape *shape, uint64_t guard[MOST_GUARDS])
+{
+    static const unsigned char words[MOST_GUARDS] = {0, WORD(budget, limit), WORD(agent, last_seen_ns),
+                                                     WORD(agent, status.state), WORD(agent, details)};
+    uint32_t ignored;
     const a64 *unit = (const void *)line_at(s, shape, 0, &ignored);
     bool stood = true;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t word = load64(&unit[which[i]]);
-        if (i == 0 && run & slots)
-            word = (uint32_t)word;
-        stood &= guard[i] == word;
+    for (uint32_t i = 0; i < shape->guards; i++) {
+        uint64_t word = load64(&unit[words[i]]);
+        if (guard[i] != word)
+            stood = false;
         guard[i] = word;
     }
     return stood;
 }
+#undef WORD
 
 /*
  * Copy the unit's changed lines into frames, and the CRC of all of it. Whole if what guards it stood still; the
  * engine section, which nothing guards, if it reads the same once more. What was sent in vain is called void.
+ * BUSY when it did not stand; at the last try the engine section is sent nevertheless.
  */
-static int send_once(sender *s, const run_shape *shape, bool all, bool accept, bool *stood)
+static int send_once(sender *s, const run_shape *shape, bool last)
 {
     uint32_t words[MIRROR_LINE / 4], crc = 0, flags = s->picturing ? FLAG_PICTURE : 0;
-    uint64_t guard[GUARDS] = {0};
+    uint64_t guard[MOST_GUARDS] = {0};
+    int result = CS_OK;
     (void)guard_stood(s, shape, guard);
     fence_acquire(); /* the guard was read before the lines */
-    begin_frame(s, s->run << 24 | s->index);
-    for (uint32_t line = 0; line < unit_lines(shape); line++) {
+    begin_frame(s, FRAME_LINES, s->run << 24 | s->index);
+    for (uint32_t line = 0; line < shape->lines; line++) {
         uint32_t length = read_line(s, shape, line, words), hash = hash_of(words, length);
         uint32_t *seen = &s->seen[s->line + line];
         crc = csi_crc32c(crc, words, length);
-        if (!all && *seen == hash)
+        if (*seen == hash)
             continue;
         *seen = hash;
-        if (s->filled + 2 + length + FRAME_CRC > s->frame_size) {
-            int result = put_frame(s, FRAME_LINES, flags, 0);
-            if (result != CS_OK)
-                return result;
-        }
+        if (s->filled + 2 + length + FRAME_CRC > s->frame_size)
+            result = put_frame(s, flags, 0);
+        if (result != CS_OK)
+            return result;
         unsigned char *at = s->frame + s->filled;
         at[0] = (unsigned char)line;
         at[1] = (unsigned char)(line >> 8);
@@ -276,22 +269,28 @@ static int send_once(sender *s, const run_shape *shape, bool all, bool accept, b
     }
     fence_acquire(); /* the copy came before this look at what guards it */
     bool engine = s->run == RUN_ENGINE;
-    *stood = guard_stood(s, shape, guard) && !(engine && changed(s, shape));
-    if (*stood || (accept && engine))
-        return put_frame(s, FRAME_LINES, flags | FLAG_LAST | (*stood ? 0 : FLAG_UNSTEADY), crc);
-    return s->head.part ? put_frame(s, FRAME_LINES, FLAG_VOID, 0) : CS_OK;
+    bool stood = guard_stood(s, shape, guard) && !(engine && changed(s, shape));
+    if (stood || (last && engine))
+        result = put_frame(s, flags | FLAG_LAST | (stood ? 0 : FLAG_UNSTEADY), crc);
+    else if (s->head.part)
+        result = put_frame(s, FLAG_VOID, 0);
+    return result == CS_OK && !stood ? CS_E_BUSY : result;
 }
 
 static int send_unit(sender *s, const run_shape *shape)
 {
-    bool stood = false;
-    int result = CS_OK;
-    for (uint32_t try = 1; try <= TRIES && result == CS_OK && !stood; try++)
-        result = send_once(s, shape, s->options.whole || s->picturing || try > 1, try == TRIES, &stood);
-    if (result != CS_OK || !stood)
+    int result = CS_E_BUSY;
+    if (s->options.whole || s->picturing)
         forget(s, shape);
-    s->sent.unsteady += !stood;
-    return result;
+    for (uint32_t try = 1; try <= TRIES && result == CS_E_BUSY; try++) {
+        result = send_once(s, shape, try == TRIES);
+        if (result != CS_OK)
+            forget(s, shape);
+    }
+    if (result != CS_E_BUSY)
+        return result;
+    s->sent.unsteady++;
+    return CS_OK;
 }
 
 /* -- rounds --------------------------------------------------------------------------------- */
@@ -384,7 +383,7 @@ int cs_mirror_step(cs_mirror_sender *handle)
                 break;
         }
         s->index++;
-        s->line += unit_lines(&shape);
+        s->line += shape.lines;
     }
     return result == CS_OK ? (int)((uint32_t)s->sent.frames - frames) : result;
 }

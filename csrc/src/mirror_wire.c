@@ -13,6 +13,7 @@ struct source {
     unsigned char count, count_more;
     unsigned char words, bytes_more; /* of a unit: so many 64-bit words, and as many bytes more as the field says */
     unsigned char stride;
+    unsigned char guards;
 };
 #define IN_VIEW(field) (offsetof(view, field) / 4)
 #define IN_TABLE(field) (offsetof(table_view, field) / 4)
@@ -28,17 +29,17 @@ enum {
     VALUES_ROW
 };
 static const struct source sources[] = {
-    {IN_VIEW(memory), 0, 1, WORDS(header), 0, 0},
-    {IN_VIEW(engine), 0, 1, WORDS(engine), 0, 0},
-    {IN_TABLE(head), IN_TABLE(count), 0, WORDS(table), 0, 0},
-    {IN_TABLE(buckets), IN_TABLE(count), 0, MIRROR_LINE / 8, 0, 0},
-    {IN_TABLE(slots), IN_TABLE(count), 0, WORDS(slot), IN_TABLE(payload), IN_TABLE(stride)},
-    {IN_VIEW(ring), 0, 1, WORDS(ring), 0, 0},
-    {IN_VIEW(events), IN_VIEW(event_mask), 1, WORDS(event), IN_VIEW(event_bytes), IN_VIEW(event_stride)},
-    {IN_VIEW(participants), IN_VIEW(participant_count), 0, WORDS(participant), 0, IN_VIEW(participant_stride)},
-    {IN_VIEW(reservations), IN_VIEW(reservation_count), 0, WORDS(reservation), 0, IN_VIEW(reservation_stride)},
-    {IN_VIEW(values), IN_VIEW(value_groups), 0, WORDS(value_group), 0, 0},
-    {IN_VIEW(values), IN_VIEW(value_groups), 0, WORDS(value), IN_VIEW(value_bytes), IN_VIEW(value_stride)},
+    {IN_VIEW(memory), 0, 1, WORDS(header), 0, 0, 0},
+    {IN_VIEW(engine), 0, 1, WORDS(engine), 0, 0, 0},
+    {IN_TABLE(head), IN_TABLE(count), 0, WORDS(table), 0, 0, 0},
+    {IN_TABLE(buckets), IN_TABLE(count), 0, MIRROR_LINE / 8, 0, 0, 0},
+    {IN_TABLE(slots), IN_TABLE(count), 0, WORDS(slot), IN_TABLE(payload), IN_TABLE(stride), 1},
+    {IN_VIEW(ring), 0, 1, WORDS(ring), 0, 0, 0},
+    {IN_VIEW(events), IN_VIEW(event_mask), 1, WORDS(event), IN_VIEW(event_bytes), IN_VIEW(event_stride), 1},
+    {IN_VIEW(participants), IN_VIEW(participant_count), 0, WORDS(participant), 0, IN_VIEW(participant_stride), 1},
+    {IN_VIEW(reservations), IN_VIEW(reservation_count), 0, WORDS(reservation), 0, IN_VIEW(reservation_stride), 1},
+    {IN_VIEW(values), IN_VIEW(value_groups), 0, WORDS(value_group), 0, 0, 0},
+    {IN_VIEW(values), IN_VIEW(value_groups), 0, WORDS(value), IN_VIEW(value_bytes), IN_VIEW(value_stride), 1},
 };
 
 static uint32_t word_at(const uint32_t *words, unsigned char place) { return place ? words[place] : 0; }
@@ -51,6 +52,7 @@ static void shape_from(const view *v, const void *of, const struct source *sourc
     s->count = word_at(words, source->count) + source->count_more;
     s->bytes = source->words * 8u + word_at(words, source->bytes_more);
     s->stride = s->group_stride = word_at(words, source->stride);
+    s->guards = source->guards;
     s->ways = 1;
 }
 
@@ -76,6 +78,8 @@ void csi_run_shape(const view *v, uint32_t run, run_shape *s)
         break;
     case SLOTS_ROW:
         s->bytes += v->key_bytes;
+        if (run == run_of_table(TABLE_AGENTS, TABLE_SLOTS) || run == run_of_table(TABLE_BUDGETS, TABLE_SLOTS))
+            s->guards = MOST_GUARDS;
         if (run == run_of_table(TABLE_AGENTS, TABLE_SLOTS) && v->details_bytes) {
             s->more_offset = (size_t)(v->details - v->memory);
             s->more_bytes = 2 * ((uint32_t)sizeof(struct details) + v->details_bytes);
@@ -92,6 +96,7 @@ void csi_run_shape(const view *v, uint32_t run, run_shape *s)
     }
     if (row >= GROUPS_ROW)
         s->group_stride = (uint32_t)sizeof(struct value_group) + VALUE_WAYS * v->value_stride;
+    s->lines = lines_in(s->bytes) + lines_in(s->more_bytes);
 }
 
 size_t csi_unit_line(const run_shape *s, uint32_t index, uint32_t line, uint32_t *length)

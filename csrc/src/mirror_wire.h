@@ -18,6 +18,7 @@
 #define FRAME_CRC 4u
 #define FRAME_LINE (2u + MIRROR_LINE)
 #define MOST_PARTS 64u
+#define MOST_GUARDS 5u
 
 enum frame_type { FRAME_LINES = 1, FRAME_BEAT = 2, FRAME_ASK = 3 };
 enum frame_flag {
@@ -53,7 +54,8 @@ typedef struct run_shape {
     size_t offset;      /* of the first, from the start of the region */
     size_t more_offset; /* of the first one's second range, 0 when it has none */
     uint32_t count;
-    uint32_t bytes; /* of a unit */
+    uint32_t lines, bytes; /* of a unit */
+    uint32_t guards;       /* how many words say whether a unit was whole while it was read */
     uint32_t stride;
     uint32_t more_bytes, more_stride;
     uint32_t ways, group_stride; /* units of a group, and from group to group */
@@ -61,7 +63,6 @@ typedef struct run_shape {
 
 CS_INTERNAL void csi_run_shape(const view *v, uint32_t run, run_shape *shape);
 static inline uint32_t lines_in(uint32_t bytes) { return (bytes + MIRROR_LINE - 1) / MIRROR_LINE; }
-static inline uint32_t unit_lines(const run_shape *s) { return lines_in(s->bytes) + lines_in(s->more_bytes); }
 /* Where a unit's line lies, and its length. */
 CS_INTERNAL size_t csi_unit_line(const run_shape *s, uint32_t index, uint32_t line, uint32_t *length);
 
