@@ -36,7 +36,7 @@ static inline void let_go_told(view *v, uint32_t held)
 
 /* Sleep while a word (null: just sleep) is what was seen in it, for at most a slice: nobody wakes all who sleep when the
  * region is closed. CS_OK, or TIMEOUT, INTERRUPTED, CLOSED, BUSY. */
-CS_INTERNAL int csi_sleep(const view *v, const a32 *word, uint32_t seen, deadline until);
+CS_INTERNAL int csi_sleep(const view *v, const a32 *word, deadline until, uint32_t seen);
 
 /* Write a built-in event. Its readers are woken by let_go_told. While held. */
 CS_INTERNAL void csi_tell(view *v, uint32_t kind, const cs_change *change, const void *name, uint32_t length);

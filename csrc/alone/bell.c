@@ -22,7 +22,7 @@ deadline deadline_in(uint64_t timeout_ns)
     return (deadline){timeout_ns ? timeout_ns > CS_FOREVER - now ? CS_FOREVER : now + timeout_ns : 0};
 }
 
-int csi_sleep(const view *v, const a32 *word, uint32_t seen, deadline until)
+int csi_sleep(const view *v, const a32 *word, deadline until, uint32_t seen)
 {
     if (peek32(&v->closed))
         return CS_E_CLOSED;
@@ -42,5 +42,5 @@ int csi_bell_wait(const view *v, struct bell *bell, deadline until, uint64_t sli
     if (!deaf)
         poke32(&bell->flag, 1);
     fence_sc(); /* the look at the data comes after the flag */
-    return ready(context) ? CS_OK : csi_sleep(v, deaf ? 0 : &bell->change, ticket, until);
+    return ready(context) ? CS_OK : csi_sleep(v, deaf ? 0 : &bell->change, until, ticket);
 }

@@ -42,26 +42,22 @@ int cs_lock_remove(cs_region *region, cs_handle handle)
 
 /* -- one lock ------------------------------------------------------------------------------- */
 
-/* The row of a lock, whose payload is then the lock. */
-static int begin(const cs_region *region, uint32_t section, cs_handle handle, row *r)
+/* Begin to take a lock or give it back: its row, whose payload is then the lock, and its word. An error of READ_ONLY or
+ * DETACHED comes with the word as well. */
+static int begin(const cs_region *region, uint32_t section, cs_handle handle, row *r, uint32_t *word)
 {
     uint32_t table = section == CS_SECTION_LOCKS ? TABLE_LOCKS : TABLE_AREAS;
     if (table == TABLE_AREAS && section != CS_SECTION_AREAS)
         return CS_E_INVALID;
     int result = csi_row(region, table, handle, r);
+    if (result != CS_OK)
+        return result;
     if (table == TABLE_AREAS)
         r->payload = &((struct area *)r->payload)->lock;
-    return result;
-}
-
-/* The same to take it or give it back: *found is its word. */
-static int begin_to_write(cs_region *region, uint32_t section, cs_handle handle, row *r, uint32_t *found)
-{
-    int result = may_write(view_of(region));
-    if (result == CS_OK)
-        result = begin(region, section, handle, r);
-    if (result == CS_OK)
-        *found = peek32(&((struct lock *)r->payload)->word);
+    *word = peek32(&((struct lock *)r->payload)->word);
+    result = may_write(r->v);
+    if (result != CS_OK)
+        let_go(r->held);
     return result;
 }
 
@@ -89,22 +85,25 @@ static bool is_mine(const row *r, uint32_t found)
 
 static int acquire(cs_region *region, uint32_t table, cs_handle handle, const deadline *until)
 {
-    uint32_t found, slept = 0; /* then CLAIM_WAITERS, since others may still be asleep */
+    uint32_t word, slept = 0; /* then CLAIM_WAITERS, since others may still be asleep */
     row r;
     int result;
-    while ((result = begin_to_write(region, table, handle, &r, &found)) == CS_OK) {
+    while ((result = begin(region, table, handle, &r, &word)) == CS_OK) {
         struct lock *lock = r.payload;
-        found |= slept;
-        if (!(found & CLAIM_OWNER))
-            return take(&r, found);
-        result = is_mine(&r, found) ? CS_E_DEADLOCK : until ? CS_OK : CS_E_BUSY;
-        if (result == CS_OK)
-            poke32(&lock->word, found |= slept = CLAIM_WAITERS);
+        word |= slept;
+        if (!(word & CLAIM_OWNER))
+            return take(&r, word);
+        if (is_mine(&r, word))
+            result = CS_E_DEADLOCK;
+        else if (!until)
+            result = CS_E_BUSY;
+        else
+            poke32(&lock->word, word |= slept = CLAIM_WAITERS);
         let_go(r.held);
         if (result == CS_OK)
-            result = csi_sleep(r.v, &lock->word, found, *until);
+            result = csi_sleep(r.v, &lock->word, *until, word);
         if (result != CS_OK)
-            return result;
+            break;
     }
     return result;
 }
@@ -120,19 +119,20 @@ int cs_lock_try(cs_region *region, uint32_t table, cs_handle handle) { return ac
 int cs_lock_release(cs_region *region, uint32_t table, cs_handle handle)
 {
     row r;
-    uint32_t found;
-    int result = begin_to_write(region, table, handle, &r, &found);
+    uint32_t word;
+    int result = begin(region, table, handle, &r, &word);
     if (result != CS_OK)
         return result;
     struct lock *lock = r.payload;
-    if ((found & CLAIM_OWNER) != peek32(&r.v->owner))
-        result = CS_E_NOT_OWNER;
-    if (result == CS_OK) {
+    if ((word & CLAIM_OWNER) == peek32(&r.v->owner)) {
         poke32(&lock->word, 0);
         WIDE(&lock->thread) = 0;
+    } else {
+        result = CS_E_NOT_OWNER;
+        word = 0;
     }
     let_go(r.held);
-    if (result == CS_OK && found & CLAIM_WAITERS)
+    if (word & CLAIM_WAITERS)
         cs_port_wake(&lock->word, 0);
     return result;
 }
@@ -140,17 +140,18 @@ int cs_lock_release(cs_region *region, uint32_t table, cs_handle handle)
 int cs_lock_get(const cs_region *region, uint32_t table, cs_handle handle, cs_lock_info *info)
 {
     row r;
+    uint32_t word;
     if (!info)
         return CS_E_INVALID;
-    int result = begin(region, table, handle, &r);
-    if (result != CS_OK)
+    int result = begin(region, table, handle, &r, &word);
+    if (result == CS_OK)
+        let_go(r.held);
+    if (result == CS_E_INVALID || result == CS_E_STALE)
         return result;
-    uint32_t word = peek32(&((struct lock *)r.payload)->word), holder = word & CLAIM_OWNER;
-    info->holder = holder;
+    info->holder = word & CLAIM_OWNER;
     info->inherited = (word & CLAIM_INHERITED) != 0;
-    info->alive = holder != 0;
-    info->mine = holder && holder == peek32(&r.v->owner);
-    let_go(r.held);
+    info->alive = info->holder != 0;
+    info->mine = info->alive && info->holder == peek32(&r.v->owner);
     return CS_OK;
 }
 
@@ -184,8 +185,10 @@ void csi_locks_count(const view *v, uint32_t table, uint32_t *held, uint32_t *de
 {
     const table_view *t = &v->tables[table];
     for (uint32_t index = csi_table_used(t); index--;) {
-        uint32_t word = peek32(&lock_at(t, index)->word); /* of what was removed: 0 */
-        *held += (word & (CLAIM_OWNER | CLAIM_INHERITED)) != 0;
-        *dead += (word & (CLAIM_OWNER | CLAIM_INHERITED)) == CLAIM_INHERITED;
+        uint32_t word = peek32(&lock_at(t, index)->word) & ~CLAIM_WAITERS; /* of what was removed: 0 */
+        if (word) {
+            ++*held;
+            *dead += word == CLAIM_INHERITED;
+        }
     }
 }
