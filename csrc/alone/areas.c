@@ -3,12 +3,11 @@
 #include "lock.h"
 #include "rows.h"
 
-static const struct {
-    char neurons[13], incoming[23], outgoing[23], window[11];
-    uint8_t at[CS_AREA_FIELDS];
-} names = {"neuron_count", "incoming_synapse_count", "outgoing_synapse_count", "fcl_window", {0, 13, 36, 59}};
-
-const char *cs_area_field_name(uint32_t field) { return field < CS_AREA_FIELDS ? names.neurons + names.at[field] : 0; }
+const char *cs_area_field_name(uint32_t field)
+{
+    static const char names[] = "neuron_count\0incoming_synapse_count\0outgoing_synapse_count\0fcl_window";
+    return field < CS_AREA_FIELDS ? csi_word(names, field) : 0;
+}
 
 static int fill(view *v, uint32_t index, struct slot *slot, cs_handle handle, void *context)
 {
