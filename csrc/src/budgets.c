@@ -1,5 +1,6 @@
 #include "corestate/budgets.h"
 
+#include "budget.h"
 #include "claim.h"
 #include "number.h"
 #include "promise.h"
@@ -148,8 +149,7 @@ static void release(struct budget *b, uint32_t owner) { (void)csi_claim_release(
 /* Nine tenths of the limit are spent: say so once. */
 static void warn(view *v, struct budget *b, cs_handle handle)
 {
-    uint64_t limit = peek64(&b->limit), spent = peek64(&b->spent);
-    bool due = limit && spent >= limit - limit / 10;
+    bool due = nearly_spent(peek64(&b->limit), peek64(&b->spent));
     if (due == (peek32(&b->warned) != 0))
         return;
     char name[64];

@@ -2,6 +2,22 @@
 
 #include "crc32c.h"
 
+/*
+ * How a type is encoded: a value below `below` in the type byte itself, as `fixed` + value; any other as the type byte
+ * `sized` + n and a big-endian number of 2^n bytes, n being from `least` to `most`.
+ */
+static const struct encoding {
+    uint8_t fixed;
+    uint8_t below;
+    uint8_t sized;
+    uint8_t least;
+    uint8_t most;
+} encodings[MP_TYPES] = {
+    [MP_UINT] = {0x00, 0x80, 0xCC, 0, 3},   [MP_UINT32] = {0, 0, 0xCC, 2, 2},   [MP_FLOAT] = {0, 0, 0xC8, 3, 3},
+    [MP_BOOL] = {0xC2, 2, 0, 1, 0},         [MP_ARRAY] = {0x90, 0x10, 0, 1, 0}, [MP_MAP] = {0x80, 0x10, 0xDD, 1, 1},
+    [MP_STRING] = {0xA0, 0x20, 0xD9, 0, 0}, [MP_BINARY] = {0, 0, 0xC4, 0, 1},
+};
+
 /* -- writing -------------------------------------------------------------------------------- */
 
 void csi_mp_flush(mp_writer *w)
@@ -15,172 +31,134 @@ void csi_mp_flush(mp_writer *w)
     w->filled = 0;
 }
 
-void csi_mp_raw(mp_writer *w, const void *bytes, uint32_t length)
+static void put(mp_writer *w, const void *bytes, uint32_t length)
 {
     const unsigned char *from = bytes;
-    while (length) {
-        uint32_t room = (uint32_t)sizeof w->buffer - w->filled;
-        uint32_t n = length < room ? length : room;
-        memcpy(w->buffer + w->filled, from, n);
-        w->filled += n;
-        from += n;
-        length -= n;
+    for (; length; length--) {
+        w->buffer[w->filled++] = *from++;
         if (w->filled == sizeof w->buffer)
             csi_mp_flush(w);
     }
 }
 
-/* A type byte and a big-endian number of so many bytes. */
-static void head(mp_writer *w, uint32_t type, uint64_t value, uint32_t bytes)
+void csi_mp_write(mp_writer *w, enum mp_type type, uint64_t value)
 {
-    unsigned char out[9] = {(unsigned char)type};
-    for (uint32_t i = 0; i < bytes; i++)
-        out[1 + i] = (unsigned char)(value >> (8 * (bytes - 1 - i)));
-    csi_mp_raw(w, out, 1 + bytes);
+    const struct encoding *e = &encodings[type];
+    uint32_t low = (uint32_t)value, size = value >> 32 ? 3 : low >> 16 ? 2 : low >> 8 ? 1 : 0, bytes = 0;
+    unsigned char out[9] = {(unsigned char)(e->fixed + low)};
+    if (value >= e->below) {
+        size = size > e->least ? size : e->least;
+        bytes = 1u << size;
+        out[0] = (unsigned char)(e->sized + size);
+    }
+    for (uint32_t i = bytes; i; i--) {
+        out[i] = (unsigned char)value;
+        value >>= 8;
+    }
+    put(w, out, 1 + bytes);
 }
 
-void csi_mp_uint(mp_writer *w, uint64_t value)
-{
-    if (value < 0x80)
-        head(w, (uint32_t)value, 0, 0);
-    else if (value <= 0xFF)
-        head(w, 0xCC, value, 1);
-    else if (value <= 0xFFFF)
-        head(w, 0xCD, value, 2);
-    else if (value <= 0xFFFFFFFF)
-        head(w, 0xCE, value, 4);
-    else
-        head(w, 0xCF, value, 8);
-}
-
-void csi_mp_float(mp_writer *w, uint64_t bits) { head(w, 0xCB, bits, 8); }
-void csi_mp_bool(mp_writer *w, bool value) { head(w, value ? 0xC3 : 0xC2, 0, 0); }
-void csi_mp_array(mp_writer *w, uint32_t count) { head(w, 0x90 | count, 0, 0); }
-
-void csi_mp_map(mp_writer *w, uint32_t count)
-{
-    if (count < 16)
-        head(w, 0x80 | count, 0, 0);
-    else
-        head(w, 0xDE, count, 2);
-}
-
-void csi_mp_string(mp_writer *w, const char *bytes, uint32_t length)
-{
-    if (length < 32)
-        head(w, 0xA0 | length, 0, 0);
-    else
-        head(w, 0xD9, length, 1);
-    csi_mp_raw(w, bytes, length);
-}
-
-void csi_mp_text(mp_writer *w, const char *literal)
+uint32_t csi_mp_length(const char *text)
 {
     uint32_t length = 0;
-    while (literal[length])
+    while (text[length])
         length++;
-    csi_mp_string(w, literal, length);
+    return length;
 }
 
-void csi_mp_binary(mp_writer *w, uint32_t length)
+void csi_mp_write_text(mp_writer *w, const char *text)
 {
-    if (length <= 0xFF)
-        head(w, 0xC4, length, 1);
-    else
-        head(w, 0xC5, length, 2);
+    uint32_t length = csi_mp_length(text);
+    csi_mp_write(w, MP_STRING, length);
+    put(w, text, length);
+}
+
+/* Of a region, whose bytes are read by whole words. */
+static void put_shared(mp_writer *w, const unsigned char *from, uint32_t length)
+{
+    while (length) {
+        uint32_t skip = (uint32_t)((uintptr_t)from % sizeof(data_value)), n = (uint32_t)sizeof(data_value) - skip;
+        data_value value = data_peek((const data_word *)(const void *)(from - skip));
+        n = n < length ? n : length;
+        put(w, (const unsigned char *)&value + skip, n);
+        from += n;
+        length -= n;
+    }
 }
 
 /* -- reading -------------------------------------------------------------------------------- */
 
-static const unsigned char *take(mp_reader *r, uint64_t length)
+static const unsigned char *take(mp_stream *s, uint32_t length)
 {
-    if (r->bad || (uint64_t)(r->end - r->at) < length) {
-        r->cut |= !r->bad;
-        r->bad = true;
+    const unsigned char *from = s->at;
+    if (s->bad)
+        return 0;
+    if ((size_t)(s->end - from) < length) {
+        s->bad = s->cut = true;
         return 0;
     }
-    const unsigned char *from = r->at;
-    r->at += length;
+    s->at += length;
     return from;
 }
 
-static uint32_t read_type(mp_reader *r)
+uint64_t csi_mp_read(mp_stream *s, enum mp_type type)
 {
-    const unsigned char *type = take(r, 1);
-    return type ? *type : 0xC1; /* the one byte MessagePack never uses */
-}
-
-static uint64_t read_number(mp_reader *r, uint32_t bytes)
-{
-    const unsigned char *from = take(r, bytes);
+    const struct encoding *e = &encodings[type];
+    const unsigned char *at = take(s, 1);
     uint64_t value = 0;
-    for (uint32_t i = 0; from && i < bytes; i++)
-        value = value << 8 | from[i];
+    if (!at)
+        return 0;
+    uint32_t small = *at - (uint32_t)e->fixed, size = *at - (uint32_t)e->sized;
+    if (small < e->below)
+        return small;
+    if (size < e->least || size > e->most) {
+        s->bad = true;
+        return 0;
+    }
+    uint32_t bytes = 1u << size;
+    for (at = take(s, bytes); at && bytes; bytes--)
+        value = value << 8 | *at++;
     return value;
 }
 
-uint64_t csi_mp_read_uint(mp_reader *r)
+const void *csi_mp_read_bytes(mp_stream *s, enum mp_type type, uint32_t *length)
 {
-    uint32_t type = read_type(r);
-    if (type < 0x80)
-        return type;
-    if (type >= 0xCC && type <= 0xCF)
-        return read_number(r, 1u << (type - 0xCC));
-    r->bad = true;
-    return 0;
+    *length = (uint32_t)csi_mp_read(s, type);
+    return take(s, *length);
 }
 
-uint64_t csi_mp_read_float(mp_reader *r)
+/* -- either --------------------------------------------------------------------------------- */
+
+void csi_mp_number(mp_stream *s, enum mp_type type, void *at, uint32_t width)
 {
-    r->bad |= read_type(r) != 0xCB;
-    return read_number(r, 8);
+    uint64_t value = 0;
+    if (s->to) {
+        memcpy(&value, at, width);
+        csi_mp_write(s->to, type, value);
+    } else {
+        value = csi_mp_read(s, type);
+        memcpy(at, &value, width);
+    }
 }
 
-bool csi_mp_read_bool(mp_reader *r)
-{
-    uint32_t type = read_type(r);
-    r->bad |= type != 0xC2 && type != 0xC3;
-    return type == 0xC3;
-}
-
-uint32_t csi_mp_read_array(mp_reader *r)
-{
-    uint32_t type = read_type(r);
-    r->bad |= (type & 0xF0u) != 0x90;
-    return type & 0x0Fu;
-}
-
-uint32_t csi_mp_read_map(mp_reader *r)
-{
-    uint32_t type = read_type(r);
-    if (type == 0xDE)
-        return (uint32_t)read_number(r, 2);
-    r->bad |= (type & 0xF0u) != 0x80;
-    return type & 0x0Fu;
-}
-
-const char *csi_mp_read_string(mp_reader *r, uint32_t *length)
-{
-    uint32_t type = read_type(r);
-    *length = type & 0x1Fu;
-    if (type == 0xD9)
-        *length = (uint32_t)read_number(r, 1);
-    else
-        r->bad |= (type & 0xE0u) != 0xA0;
-    return (const char *)take(r, *length);
-}
-
-const unsigned char *csi_mp_read_binary(mp_reader *r, uint32_t *length)
-{
-    uint32_t type = read_type(r);
-    r->bad |= type != 0xC4 && type != 0xC5;
-    *length = (uint32_t)read_number(r, type == 0xC5 ? 2 : 1);
-    return take(r, *length);
-}
-
-bool csi_mp_read_text(mp_reader *r, const char *literal)
+void csi_mp_text(mp_stream *s, const char *text)
 {
     uint32_t length;
-    const char *found = csi_mp_read_string(r, &length);
-    return found && csi_same(found, length, literal);
+    if (s->to) {
+        csi_mp_write_text(s->to, text);
+    } else {
+        const char *found = csi_mp_read_bytes(s, MP_STRING, &length);
+        if (!found || !csi_same(found, length, text))
+            s->bad = true;
+    }
+}
+
+void csi_mp_bytes(mp_stream *s, enum mp_type type, const void **at, uint32_t *length)
+{
+    if (s->to) {
+        csi_mp_write(s->to, type, *length);
+        put_shared(s->to, *at, *length);
+    } else {
+        *at = csi_mp_read_bytes(s, type, length);
+    }
 }

@@ -8,6 +8,19 @@
 #include "corestate/snapshot.h"
 #include "view.h"
 
+/* What a value can be. It is a number itself: a float's bits, 0 or 1, or how many elements or bytes follow. */
+enum mp_type {
+    MP_UINT,
+    MP_UINT32, /* in four bytes, whatever its value */
+    MP_FLOAT,
+    MP_BOOL,
+    MP_ARRAY,
+    MP_MAP,
+    MP_STRING,
+    MP_BINARY,
+    MP_TYPES
+};
+
 typedef struct mp_writer {
     cs_write_fn write;
     void *context;
@@ -18,32 +31,29 @@ typedef struct mp_writer {
     unsigned char buffer[128];
 } mp_writer;
 
+CS_INTERNAL void csi_mp_write(mp_writer *w, enum mp_type type, uint64_t value);
+CS_INTERNAL void csi_mp_write_text(mp_writer *w, const char *text); /* NUL-terminated */
 CS_INTERNAL void csi_mp_flush(mp_writer *w);
-CS_INTERNAL void csi_mp_raw(mp_writer *w, const void *bytes, uint32_t length);
-CS_INTERNAL void csi_mp_uint(mp_writer *w, uint64_t value);
-CS_INTERNAL void csi_mp_float(mp_writer *w, uint64_t bits);
-CS_INTERNAL void csi_mp_bool(mp_writer *w, bool value);
-CS_INTERNAL void csi_mp_array(mp_writer *w, uint32_t count);
-CS_INTERNAL void csi_mp_map(mp_writer *w, uint32_t count);
-CS_INTERNAL void csi_mp_string(mp_writer *w, const char *bytes, uint32_t length);
-CS_INTERNAL void csi_mp_text(mp_writer *w, const char *literal); /* a NUL-terminated string */
-CS_INTERNAL void csi_mp_binary(mp_writer *w, uint32_t length);   /* the head; the bytes follow by csi_mp_raw */
 
-typedef struct mp_reader {
+/* What is read from `at` to `end`; or, with a writer, written to that. */
+typedef struct mp_stream {
+    mp_writer *to;
     const unsigned char *at;
     const unsigned char *end;
-    bool bad;
+    bool bad; /* not what was expected */
     bool cut; /* bad because the bytes ended */
-} mp_reader;
+} mp_stream;
 
-CS_INTERNAL uint64_t csi_mp_read_uint(mp_reader *r);
-CS_INTERNAL uint64_t csi_mp_read_float(mp_reader *r); /* its bits */
-CS_INTERNAL bool csi_mp_read_bool(mp_reader *r);
-CS_INTERNAL uint32_t csi_mp_read_array(mp_reader *r);
-CS_INTERNAL uint32_t csi_mp_read_map(mp_reader *r);
-CS_INTERNAL const char *csi_mp_read_string(mp_reader *r, uint32_t *length);
-CS_INTERNAL const unsigned char *csi_mp_read_binary(mp_reader *r, uint32_t *length);
-/* Whether the next string is this one; the reader moves past it either way. */
-CS_INTERNAL bool csi_mp_read_text(mp_reader *r, const char *literal);
+CS_INTERNAL uint64_t csi_mp_read(mp_stream *s, enum mp_type type);
+/* A string or binary, in place; null when it is bad. */
+CS_INTERNAL const void *csi_mp_read_bytes(mp_stream *s, enum mp_type type, uint32_t *length);
+
+/* Either way: a number in memory, of 4 or 8 bytes; a text that must be this one; a string or binary, which is written
+ * from a region's memory (or any that is aligned as one). */
+CS_INTERNAL void csi_mp_number(mp_stream *s, enum mp_type type, void *at, uint32_t width);
+CS_INTERNAL void csi_mp_text(mp_stream *s, const char *text);
+CS_INTERNAL void csi_mp_bytes(mp_stream *s, enum mp_type type, const void **at, uint32_t *length);
+
+CS_INTERNAL uint32_t csi_mp_length(const char *text);
 
 #endif

@@ -1,69 +1,69 @@
 /*
  * snapshot_format.h: what a picture is made of.
  *
- * A stream of MessagePack arrays, each starting with its tag, then an unsigned 32-bit integer: the
- * CRC-32C of all bytes before it.
+ * A stream of MessagePack arrays, each starting with its tag, then an unsigned
+ * 32-bit integer: the CRC-32C of all bytes before it.
  *
  *   ["corestate", version, time_ns, {configuration}]       first
  *   ["engine", {fields}, {states}, {changes of each}, quiet]
- *   ["kind", name]                                         in the order of their numbers
+ *   ["kind", name]                                         in the order of
+ * their numbers
  *   ["counter", name, u64]  ["gauge", name, f64]
  *   ["area", name, neurons, incoming, outgoing, fcl_window]
  *   ["lock", name]
- *   ["budget", name, limit, spent, detections]             reservations are of the moment and left out
- *   ["agent", id, type, status, changes, registered_ns, last_seen_ns, participant,
- *             capabilities, transport, metadata]
+ *   ["budget", name, limit, spent, detections]             reservations are of
+ * the moment and left out
+ *   ["agent", id, type, status, changes, registered_ns, last_seen_ns,
+ * participant, capabilities, transport, metadata]
  *   ["events", newest sequence]
  *   ["event", sequence, time_ns, kind, source, format, data]
- *   ["void"]                                               the array before this one does not count
+ *   ["void"]                                               the array before
+ * this one does not count
  *   ["end", changed]                                       last
  */
 #ifndef CORESTATE_SNAPSHOT_FORMAT_H
 #define CORESTATE_SNAPSHOT_FORMAT_H
 
+#include "msgpack.h"
 #include "view.h"
 
-#define TAG_PICTURE "corestate"
-#define TAG_ENGINE "engine"
-#define TAG_KIND "kind"
-#define TAG_COUNTER "counter"
-#define TAG_GAUGE "gauge"
-#define TAG_AREA "area"
-#define TAG_LOCK "lock"
-#define TAG_BUDGET "budget"
-#define TAG_AGENT "agent"
-#define TAG_EVENTS "events"
-#define TAG_EVENT "event"
-#define TAG_VOID "void"
-#define TAG_END "end"
+/* An array's kind: a table's number for its rows, then the rest. What may come between head and checksum is before
+ * ROW_PICTURE. */
+enum { ROW_ENGINE = TABLES, ROW_EVENTS, ROW_EVENT, ROW_END, ROW_PICTURE, ROW_VOID, ROWS };
 
-static const struct {
-    const char *name;
-    size_t offset;
-} config_fields[] = {
-    {"agents", offsetof(cs_config, agents)},
-    {"areas", offsetof(cs_config, areas)},
-    {"counters", offsetof(cs_config, counters)},
-    {"gauges", offsetof(cs_config, gauges)},
-    {"locks", offsetof(cs_config, locks)},
-    {"events", offsetof(cs_config, events)},
-    {"event_bytes", offsetof(cs_config, event_bytes)},
-    {"event_kinds", offsetof(cs_config, event_kinds)},
-    {"participants", offsetof(cs_config, participants)},
-    {"agent_details_bytes", offsetof(cs_config, agent_details_bytes)},
-    {"key_bytes", offsetof(cs_config, key_bytes)},
-    {"line_bytes", offsetof(cs_config, line_bytes)},
-    {"fcl_window", offsetof(cs_config, fcl_window)},
-    {"budgets", offsetof(cs_config, budgets)},
-    {"reservations", offsetof(cs_config, reservations)},
-    {"values", offsetof(cs_config, values)},
-    {"value_bytes", offsetof(cs_config, value_bytes)},
+/* What an array holds beside its tag. */
+struct row {
+    uint32_t kind;
+    uint32_t name_length;
+    const void *name;
+    union { /* its strings of bytes */
+        cs_details details;
+        struct {
+            const void *at[3];
+            uint32_t length[3];
+        } bytes;
+    } u;
+    union { /* its numbers, one behind the other */
+        uint64_t numbers[6];
+        cs_event event;
+        uint32_t truth;
+    } n;
+    void *maps; /* where the values of its maps are: in a cs_config or cs_engine_snapshot */
 };
-#define CONFIG_FIELDS (uint32_t)(sizeof config_fields / sizeof *config_fields)
+_Static_assert(offsetof(cs_details, metadata) == 2 * sizeof(void *), "as in an array");
+_Static_assert(offsetof(cs_details, metadata_length) == 3 * sizeof(void *) + 8, "as in an array");
 
-static inline uint32_t *config_field(cs_config *config, uint32_t index)
-{
-    return (uint32_t *)(void *)((unsigned char *)config + config_fields[index].offset);
-}
+/*
+ * A kind's tag, and a letter for each of its fields:
+ *   n  the name                 b  bytes                    A to D  a map
+ *   u  a number of 8 bytes      f  the same, a real one     w  the same, of 4 bytes in a table's payload
+ *   h  a number of 4 bytes      t  the same, a truth        -  8 bytes of a table's payload that no picture has
+ */
+CS_INTERNAL const char *csi_row_tag(uint32_t kind);
+CS_INTERNAL const char *csi_row_fields(uint32_t kind);
+CS_INTERNAL uint32_t csi_row_count(const char *fields); /* how many of them a picture has */
+
+/* Write these fields of a row, or read them into it. */
+CS_INTERNAL void csi_row_walk(mp_stream *s, const char *fields, struct row *row);
 
 #endif

@@ -1,0 +1,16 @@
+/* budget.h: what a budget's changes and a restored picture agree on. */
+#ifndef CORESTATE_BUDGET_H
+#define CORESTATE_BUDGET_H
+
+#include "view.h"
+
+/* Are nine tenths of the limit spent, `spent` being within it: is the rest at
+ * most limit / 10? Asked without a division, which many boards would do by a
+ * library. */
+static inline bool nearly_spent(uint64_t limit, uint64_t spent)
+{
+    uint64_t rest = limit - spent;
+    return limit && rest <= UINT64_MAX / 10 && rest * 10 <= limit;
+}
+
+#endif
