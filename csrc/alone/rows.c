@@ -1,5 +1,11 @@
 #include "rows.h"
 
+int may_write(const view *v)
+{
+    uint32_t owner;
+    return writer_of(v, &owner);
+}
+
 int csi_row(const cs_region *region, uint32_t table, cs_handle handle, row *r)
 {
     view *v = view_of((cs_region *)(uintptr_t)region); /* whoever writes came with one that is not const */

@@ -78,11 +78,15 @@ static inline int writer_of(const view *v, uint32_t *owner)
         return CS_OK;
     return v->flags & CS_READ_ONLY ? CS_E_READ_ONLY : CS_E_DETACHED;
 }
+#if defined(CORESTATE_ALONE) && CORESTATE_ALONE
+CS_INTERNAL int may_write(const view *v);
+#else
 static inline int may_write(const view *v)
 {
     uint32_t owner;
     return writer_of(v, &owner);
 }
+#endif
 
 /* -- participants: an owner tag is slot + 1 (12 bits) | generation (10 bits) << 12; an id has 20 bits of it -- */
 
