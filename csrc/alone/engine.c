@@ -17,7 +17,7 @@ void touch(const view *v)
 
 /* -- states --------------------------------------------------------------------------------- */
 
-struct lane *csi_engine_lane(const view *v, uint64_t number)
+__attribute__((noinline)) struct lane *csi_engine_lane(const view *v, uint64_t number)
 {
     struct engine *e = v->engine;
     uint32_t state = (uint32_t)number;
@@ -40,14 +40,16 @@ int cs_engine_set_state(cs_region *region, uint32_t state, uint32_t value)
     view *v = view_of(region);
     if (state >= CS_STATES || value > csi_engine_states[state].max)
         return CS_E_INVALID;
-    const lane_subject subject = {.id = state, .table = CS_SECTION_ENGINE, .kind = csi_engine_states[state].kind};
+    cs_change change = {.subject = state, .new_value = value, .table = CS_SECTION_ENGINE};
     int result = may_write(v);
     if (result != CS_OK)
         return result;
     uint32_t held = hold();
     struct lane *lane = csi_engine_lane(v, state);
-    if (lane_value(WIDE(&lane->state)) != value)
-        result = csi_lane_change(v, lane, value, &subject);
+    if (lane_value(WIDE(&lane->state)) != value) {
+        csi_lane_step(v, lane, &change);
+        csi_tell(v, csi_engine_states[state].kind, &change, 0, 0);
+    }
     let_go_told(v, held);
     return result;
 }
@@ -82,7 +84,8 @@ static uint32_t settable(uint32_t field)
     return field < CS_ENGINE_CELLS ? csi_engine_types[field] : (uint32_t)CS_TYPE_NONE;
 }
 
-static int put(cs_region *region, uint32_t field, uint64_t bits)
+/* Once, not in each of its callers. */
+__attribute__((noinline)) static int put(cs_region *region, uint32_t field, uint64_t bits)
 {
     view *v = view_of(region);
     int result = may_write(v);
@@ -107,11 +110,10 @@ int cs_engine_set_f64(cs_region *region, uint32_t field, double value)
     uint64_t bits = bits_of(value);
     if (type != CS_TYPE_F64 && type != CS_TYPE_PERCENT)
         return CS_E_INVALID;
-    if (is_nan(bits))
-        return CS_E_NAN;
-    if (is_negative(bits) || (type == CS_TYPE_PERCENT && is_above(bits, HUNDRED)))
-        return CS_E_RANGE;
-    return put(region, field, bits);
+    /* Of numbers that are not negative the greater one has the greater bits; minus zero is zero. */
+    if (bits <= (type == CS_TYPE_PERCENT ? HUNDRED : INFINITY_BITS) || bits << 1 == 0)
+        return put(region, field, bits);
+    return is_nan(bits) ? CS_E_NAN : CS_E_RANGE;
 }
 
 int cs_engine_add(cs_region *region, uint32_t field, int64_t n, uint64_t *value)

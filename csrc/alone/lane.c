@@ -2,18 +2,11 @@
 
 #include "alone.h"
 
-/* While held; the event takes its name from the subject's slot. */
-int csi_lane_change(view *v, struct lane *lane, uint32_t value, const lane_subject *subject)
+void csi_lane_step(view *v, struct lane *lane, cs_change *change)
 {
     uint64_t state = WIDE(&lane->state);
-    uint64_t changes = lane_changes(state) + 1;
-    const cs_change change = {.subject = subject->id,
-                              .old_value = lane_value(state),
-                              .new_value = value,
-                              .change = (uint32_t)changes,
-                              .table = subject->table};
-    WIDE(&lane->state) = changes << 16 | lane_value(state) << 8 | value;
+    change->old_value = lane_value(state);
+    change->change = (uint32_t)lane_changes(state) + 1;
+    WIDE(&lane->state) = ((lane_changes(state) + 1) << 16) + (change->old_value << 8 | change->new_value);
     touch(v);
-    csi_tell(v, subject->kind, &change);
-    return CS_OK;
 }

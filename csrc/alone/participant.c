@@ -29,9 +29,9 @@ static bool sit(view *v, uint32_t slot)
     if (seat_in(word) != SEAT_FREE)
         return false;
     uint32_t generation = ((uint32_t)(word >> 32) + 1) & GENERATION_MASK;
-    word = (uint64_t)(SEAT_LIVE << 20 | generation) << 32 | v->self.pid;
+    word = (uint64_t)(SEAT_LIVE << 20 | generation) << 32 | 1u; /* the only process there is */
     WIDE(&p->word) = word;
-    WIDE(&p->start) = v->self.start;
+    WIDE(&p->start) = 0;
     WIDE(&p->attached_ns) = cs_port_now_ns();
     poke32(&v->id, id_of(slot, word));
     poke32(&v->owner, id_of(slot, word) & CLAIM_OWNER);
@@ -41,7 +41,6 @@ static bool sit(view *v, uint32_t slot)
 int csi_join(view *v)
 {
     bool seated = false;
-    cs_port_identify(&v->self);
     uint32_t held = hold();
     for (uint32_t slot = 0; slot < v->participant_count && !seated; slot++)
         seated = sit(v, slot);
@@ -75,14 +74,16 @@ int cs_participant_get(const cs_region *region, uint32_t slot, cs_participant_in
     if (slot >= v->participant_count)
         return CS_E_RANGE;
     const struct participant *p = participant_at(v, slot);
+    cs_identity self;
+    cs_port_identify(&self);
     memset(info, 0, sizeof *info);
     info->slot = slot;
     uint32_t held = hold();
     uint64_t word = WIDE(&p->word);
     if (seat_in(word) != SEAT_FREE) {
         info->id = id_of(slot, word);
-        info->pid = (uint32_t)word;
-        info->start = WIDE(&p->start);
+        info->pid = self.pid; /* all of them are of this program */
+        info->start = self.start;
         info->attached_ns = WIDE(&p->attached_ns);
         info->state = seat_in(word) == SEAT_DEAD ? CS_PARTICIPANT_DEAD : CS_PARTICIPANT_LIVE;
     }

@@ -1,8 +1,8 @@
 #include "alone.h"
 
-#define LAP_SHIFT 24
+/* -- the slot's word ------------------------------------------------------------------------ */
 
-/* -- positions ------------------------------------------------------------------------------ */
+#define LAP_SHIFT 24
 
 static struct event *event_at(const view *v, uint32_t position) /* of which only the low bits count */
 {
@@ -10,53 +10,50 @@ static struct event *event_at(const view *v, uint32_t position) /* of which only
 }
 static unsigned char *data_of(struct event *event) { return (unsigned char *)event + sizeof(struct event); }
 
-/* The word of a committed event; a hole's differs in its last bits and names nobody. */
-static uint64_t word_at(const view *v, uint64_t position, uint32_t owner)
+/* The word of an event in the lap of this position, but for owner and state: the lap, from 1, above LAP_SHIFT. By a
+ * multiplication, since shifts of 64 bits are long. */
+static uint64_t lap_word(const view *v, uint64_t position)
 {
-    return ((position >> v->event_shift) + 1) << LAP_SHIFT | (owner << 2 | EVENT_COMMITTED);
-}
-
-/* Is this the word of an event committed at this position, by whomever? */
-static bool committed(const view *v, uint64_t position, uint64_t word)
-{
-    return !((word ^ word_at(v, position, 0)) & ~(uint64_t)(CLAIM_OWNER << 2));
+    return ((position | v->event_mask) + 1) * ((1u << LAP_SHIFT) >> v->event_shift);
 }
 
 /* -- writing -------------------------------------------------------------------------------- */
 
-/* An event's head, at its position. While held. */
-static unsigned char *write_head(const view *v, const cs_event *head)
-{
-    uint64_t position = head->sequence - 1;
-    struct event *event = event_at(v, (uint32_t)position);
-    WIDE(&event->time_ns) = head->time_ns;
-    poke32(&event->kind_length, head->length << 16 | head->kind);
-    poke32(&event->source_format, head->format << 24 | (head->source & CLAIM_OWNER));
-    WIDE(&event->word) = word_at(v, position, head->source & CLAIM_OWNER);
-    return data_of(event);
-}
-
 /* The next event; its data is the caller's to write. While held. */
 static unsigned char *append(const view *v, uint32_t kind, uint32_t format, uint32_t length)
 {
-    const cs_event head = {.sequence = ++WIDE(&v->ring->head),
-                           .time_ns = cs_port_now_ns(),
-                           .kind = kind,
-                           .source = peek32(&v->owner),
-                           .format = format,
-                           .length = length};
-    return write_head(v, &head);
+    uint64_t position = WIDE(&v->ring->head);
+    struct event *event = event_at(v, (uint32_t)position);
+    uint32_t owner = peek32(&v->owner);
+    WIDE(&v->ring->head) = position + 1;
+    WIDE(&event->word) = lap_word(v, position) | (owner << 2 | EVENT_COMMITTED);
+    WIDE(&event->time_ns) = cs_port_now_ns();
+    poke32(&event->kind_length, length << 16 | kind);
+    poke32(&event->source_format, format << 24 | owner);
+    return data_of(event);
 }
 
 /* In whole words of eight bytes, the last one filled up with zeros. */
 static void put_data(unsigned char *to, const void *from, uint32_t length)
 {
-    memset(to + (length & ~7u), 0, length & 7u ? 8 : 0);
+    if (!length)
+        return;
+    memset(to + ((length - 1) & ~7u), 0, 8);
     memcpy(to, from, length);
 }
 
-int csi_publish(view *v, uint32_t kind, uint32_t format, const void *data, uint32_t length, uint64_t *sequence)
+int cs_event_publish(cs_region *region, uint32_t kind, uint32_t format, const void *data, uint32_t length,
+                     uint64_t *sequence)
 {
+    view *v = view_of(region);
+    uint32_t index = kind - CS_KIND_USER;
+    if (!region || (!data && length) || format > CS_FORMAT_MSGPACK)
+        return CS_E_INVALID;
+    const table_view *t = &v->tables[TABLE_KINDS];
+    if (index >= t->count || !(peek32(&slot_at(t, index)->generation) & 1u))
+        return CS_E_INVALID;
+    if (length > v->event_bytes)
+        return CS_E_TOO_BIG;
     int result = may_write(v);
     if (result != CS_OK)
         return result;
@@ -68,47 +65,42 @@ int csi_publish(view *v, uint32_t kind, uint32_t format, const void *data, uint3
     return CS_OK;
 }
 
-/* As much of a name as an event has room for behind its change: not cut in the middle of a character. */
-static uint32_t name_room(const view *v, const void *name, uint32_t length)
+void csi_tell(view *v, uint32_t kind, const cs_change *change, const void *name, uint32_t length)
 {
-    uint32_t room = v->event_bytes - (uint32_t)sizeof(cs_change);
-    if (length > room)
-        for (length = room; !csi_utf8(name, length);)
-            length--;
-    return length;
+    unsigned char *data = append(v, kind, CS_FORMAT_CHANGE, (uint32_t)sizeof *change + length);
+    put_data(data + sizeof *change, name, length);
+    memcpy(data, change, sizeof *change);
 }
 
-void csi_tell(view *v, uint32_t kind, const cs_change *change)
+void csi_tell_of(view *v, uint32_t kind, const cs_change *change)
 {
     const table_view *t = csi_table(v, change->table);
-    struct slot *slot = t ? slot_at(t, (uint32_t)change->subject) : 0;
-    uint32_t length = slot ? name_room(v, key_of(t, slot), key_length(v, slot)) : 0;
-    unsigned char *data = append(v, kind, CS_FORMAT_CHANGE, (uint32_t)sizeof *change + length);
-    memcpy(data, change, sizeof *change);
-    if (length)
-        put_data(data + sizeof *change, key_of(t, slot), length);
+    struct slot *slot = slot_at(t, (uint32_t)change->subject);
+    uint32_t length = key_length(v, slot), room = v->event_bytes - (uint32_t)sizeof *change;
+    if (length > room)
+        for (length = room; !csi_utf8(key_of(t, slot), length);) /* not cut in the middle of a character */
+            length--;
+    csi_tell(v, kind, change, key_of(t, slot), length);
 }
 
 /* -- reading -------------------------------------------------------------------------------- */
 
 uint64_t cs_event_newest(const cs_region *region) { return load64(&const_view_of(region)->ring->head); }
 
-static uint64_t oldest_of(const view *v, uint64_t newest)
-{
-    return newest > v->event_mask ? newest - v->event_mask : 1;
-}
-
 int cs_subscribe(const cs_region *region, cs_subscription *s, uint64_t since)
 {
     if (!region || !s)
         return CS_E_INVALID;
     uint64_t newest = cs_event_newest(region);
+    uint32_t mask = const_view_of(region)->event_mask;
+    if (!since && newest > mask)
+        since = newest - mask - 1;
     memset(s, 0, sizeof *s);
-    s->next = since > newest ? newest + 1 : since ? since + 1 : oldest_of(const_view_of(region), newest);
+    s->next = (since < newest ? since : newest) + 1;
     return CS_OK;
 }
 
-/* The head of the event at this sequence; its data, or null where there is none. While held. */
+/* The head of what lies at this sequence's slot. While held. */
 static const unsigned char *read_head(const view *v, uint64_t sequence, cs_event *head)
 {
     struct event *event = event_at(v, (uint32_t)sequence - 1);
@@ -121,18 +113,18 @@ static const unsigned char *read_head(const view *v, uint64_t sequence, cs_event
     head->length = kind_length >> 16;
     if (head->length > v->event_bytes)
         head->length = v->event_bytes;
-    return committed(v, sequence - 1, WIDE(&event->word)) ? data_of(event) : 0;
+    return data_of(event);
 }
 
 /* What was overwritten before it was read. */
-static void skip_lost(const view *v, cs_subscription *s, uint64_t oldest)
+static void skip_lost(const view *v, cs_subscription *s, uint64_t lost)
 {
     s->lost_from = s->next;
-    s->lost_to = oldest - 1;
-    s->lost += oldest - s->next;
+    s->next += lost;
+    s->lost_to = s->next - 1;
+    s->lost += lost;
     if (peek32(&v->owner))
-        WIDE(&v->ring->lost) += oldest - s->next;
-    s->next = oldest;
+        WIDE(&v->ring->lost) += lost;
 }
 
 static bool wanted(const cs_subscription *s, uint32_t kind)
@@ -140,19 +132,27 @@ static bool wanted(const cs_subscription *s, uint32_t kind)
     return !s->kinds || (kind < s->kind_bits && (s->kinds[kind / 32] >> (kind % 32) & 1u));
 }
 
-/* One step of a subscription: false at its end. *taken when there is an event in the row. While held. */
+/* Is there an event at this sequence? Else a hole, of a picture or of a region that others have written. While held. */
+static bool is_there(const view *v, uint64_t sequence)
+{
+    uint64_t word = WIDE(&event_at(v, (uint32_t)sequence - 1)->word) - lap_word(v, sequence - 1);
+    return word >> LAP_SHIFT == 0 && ((uint32_t)word & 3u) == EVENT_COMMITTED;
+}
+
+/* One step of a subscription: false at its end. *taken when it has put an event into the row. While held. */
 static bool step(const view *v, cs_subscription *s, cs_event *row, bool *taken)
 {
-    uint64_t newest = WIDE(&v->ring->head), oldest = oldest_of(v, newest);
+    uint64_t newer = WIDE(&v->ring->head) - s->next; /* than the one that is next */
     *taken = false;
-    if (s->next > newest)
+    if ((int64_t)newer < 0)
         return false;
-    if (s->next < oldest)
-        skip_lost(v, s, oldest);
+    if (newer > v->event_mask)
+        skip_lost(v, s, newer - v->event_mask);
+    bool there = is_there(v, s->next);
     const unsigned char *data = read_head(v, s->next++, row);
-    if (!data)
+    if (!there) {
         s->holes++;
-    else if (wanted(s, row->kind)) {
+    } else if (wanted(s, row->kind)) {
         memcpy(row + 1, data, row->length);
         *taken = true;
     }
@@ -212,6 +212,8 @@ const unsigned char *csi_ring_peek(const view *v, uint64_t sequence, cs_event *e
     uint32_t held = hold();
     const unsigned char *data = read_head(v, sequence, event);
     *word = WIDE(&event_at(v, (uint32_t)sequence - 1)->word);
+    if (!is_there(v, sequence))
+        data = 0;
     let_go(held);
     return data;
 }
@@ -226,13 +228,19 @@ void csi_ring_restore(const view *v, uint64_t newest)
     /* What was not kept of the numbers before it are holes. */
     for (uint32_t i = 0; i <= v->event_mask; i++) {
         uint64_t position = newest - 1 - i;
-        uint64_t hole = word_at(v, position, 0) - EVENT_COMMITTED + EVENT_HOLE;
-        store64(&event_at(v, (uint32_t)position)->word, i < newest ? hole : 0);
+        WIDE(&event_at(v, (uint32_t)position)->word) = i < newest ? lap_word(v, position) | EVENT_HOLE : 0;
     }
-    store64(&v->ring->head, newest);
+    WIDE(&v->ring->head) = newest;
 }
 
-void csi_ring_put(const view *v, const cs_event *event, const void *data)
+void csi_ring_put(const view *v, const cs_event *from, const void *data)
 {
-    put_data(write_head(v, event), data, event->length);
+    uint64_t position = from->sequence - 1;
+    struct event *event = event_at(v, (uint32_t)position);
+    uint32_t source = from->source & CLAIM_OWNER;
+    WIDE(&event->word) = lap_word(v, position) | (source << 2 | EVENT_COMMITTED);
+    WIDE(&event->time_ns) = from->time_ns;
+    poke32(&event->kind_length, from->length << 16 | from->kind);
+    poke32(&event->source_format, from->format << 24 | source);
+    put_data(data_of(event), data, from->length);
 }

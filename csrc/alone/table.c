@@ -66,24 +66,6 @@ static void unlink_slot(const table_view *t, uint32_t bucket, uint32_t index)
     }
 }
 
-/* The slot the next insertion takes: the one freed last, else one never used. CS_NUL when there is none. */
-static uint32_t pick_slot(const table_view *t)
-{
-    uint32_t index = peek32(&t->head->free) - 1;
-    if (index < t->count && !(peek32(&slot_at(t, index)->generation) & 1u))
-        return index;
-    index = peek32(&t->head->fresh);
-    return index < t->count ? index : CS_NUL;
-}
-
-static void take_slot(const table_view *t, uint32_t index)
-{
-    if (peek32(&t->head->free) == index + 1)
-        poke32(&t->head->free, peek32(&slot_at(t, index)->hash));
-    else
-        poke32(&t->head->fresh, index + 1);
-}
-
 /* One more insertion (1) or removal (-1). */
 static void count(const table_view *t, uint32_t n)
 {
@@ -94,17 +76,28 @@ static void count(const table_view *t, uint32_t n)
 static int insert(view *v, const table_view *t, const char *key, uint32_t length, const table_hooks *hooks,
                   cs_handle *handle)
 {
-    uint32_t hash = csi_hash(key, length), index = pick_slot(t);
+    uint32_t hash = csi_hash(key, length);
     if (walk(t, key, length, hash, handle))
         return CS_E_EXISTS;
-    if (index == CS_NUL)
+    int result = may_write(v);
+    if (result != CS_OK)
+        return result;
+    /* The slot freed last, else one never used. */
+    uint32_t index = peek32(&t->head->free) - 1;
+    bool freed = index < t->count && !(peek32(&slot_at(t, index)->generation) & 1u);
+    if (!freed)
+        index = peek32(&t->head->fresh);
+    if (index >= t->count)
         return CS_E_FULL;
     struct slot *slot = slot_at(t, index);
     *handle = handle_of(peek32(&slot->generation) | 1u, index);
-    int result = hooks->fill ? hooks->fill(v, index, slot, *handle, hooks->context) : CS_OK;
+    result = hooks->fill ? hooks->fill(v, index, slot, *handle, hooks->context) : CS_OK;
     if (result != CS_OK)
         return result;
-    take_slot(t, index);
+    if (freed)
+        poke32(&t->head->free, peek32(&slot->hash));
+    else
+        poke32(&t->head->fresh, index + 1);
     memset(key_of(t, slot), 0, v->key_bytes);
     memcpy(key_of(t, slot), key, length);
     poke32(&slot->key_length, length);
@@ -139,13 +132,10 @@ static int take_out(view *v, const table_view *t, cs_handle handle, int (*may)(v
 int csi_table_insert(view *v, uint32_t table, const char *key, uint32_t length, const table_hooks *hooks,
                      cs_handle *handle)
 {
-    int result = may_write(v);
-    if (result != CS_OK)
-        return result;
     if (!v->tables[table].count)
         return CS_E_FULL;
     uint32_t held = hold();
-    result = insert(v, &v->tables[table], key, length, hooks, handle);
+    int result = insert(v, &v->tables[table], key, length, hooks, handle);
     let_go(held);
     return result;
 }
@@ -165,9 +155,7 @@ int csi_table_remove(view *v, uint32_t table, cs_handle handle, uint32_t note, i
 int csi_table_open(view *v, uint32_t table, const char *key, uint32_t length, const table_hooks *hooks,
                    cs_handle *handle)
 {
-    int result = csi_table_find(v, table, key, length, handle);
-    if (result == CS_E_NOT_FOUND)
-        result = csi_table_insert(v, table, key, length, hooks, handle);
+    int result = csi_table_insert(v, table, key, length, hooks, handle);
     return result == CS_E_EXISTS ? CS_OK : result;
 }
 

@@ -4,6 +4,8 @@
 #include "lock.h"
 #include "promise.h"
 
+#if !CORESTATE_ALONE /* csrc/alone/agents.c tells of its own */
+
 /* What the event of an agent's coming or going says; name has 64 bytes. */
 struct notice {
     uint32_t kind;
@@ -69,3 +71,5 @@ void csi_table_let_go(view *v, uint32_t table, struct slot *slot)
     else if (table == TABLE_BUDGETS)
         (void)csi_claim_release(&((struct budget *)payload_of(slot))->claim, peek32(&v->owner));
 }
+
+#endif

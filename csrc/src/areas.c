@@ -16,7 +16,7 @@ static int fill(view *v, uint32_t index, struct slot *slot, cs_handle handle, vo
     (void)index, (void)handle, (void)context;
     for (int i = 0; i < 3; i++)
         poke64(&area->counts[i], 0);
-    poke32(&area->lock.other, v->config.fcl_window);
+    poke32(&area->lock.other, v->fcl_window);
     csi_lock_reset(v, &area->lock);
     return CS_OK;
 }

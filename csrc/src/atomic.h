@@ -26,9 +26,16 @@ void cs_read_point(void);
 #define LOOK() ((void)0)
 #endif
 
+/* What is one instruction is never a call, also where a compiler that is to save room would not look that far. */
+#if defined(__GNUC__)
+#define ONE static inline __attribute__((always_inline))
+#else
+#define ONE static inline
+#endif
+
 typedef _Atomic uint32_t a32;
 
-#if ATOMIC_LLONG_LOCK_FREE == 2
+#if ATOMIC_LLONG_LOCK_FREE == 2 && !CORESTATE_ALONE
 #define CS_WIDE 1
 typedef _Atomic uint64_t a64;
 typedef a64 data_word; /* payloads are copied in words of this size */
@@ -52,42 +59,42 @@ typedef uint32_t data_value;
 #else
 #define ORDER atomic_signal_fence
 #endif
-static inline void fence_acquire(void) { ORDER(memory_order_acquire); }
-static inline void fence_release(void) { ORDER(memory_order_release); }
-static inline void fence_sc(void) { ORDER(memory_order_seq_cst); }
+ONE void fence_acquire(void) { ORDER(memory_order_acquire); }
+ONE void fence_release(void) { ORDER(memory_order_release); }
+ONE void fence_sc(void) { ORDER(memory_order_seq_cst); }
 
-static inline uint32_t peek32(const a32 *p)
+ONE uint32_t peek32(const a32 *p)
 {
     LOOK();
     return atomic_load_explicit(p, memory_order_relaxed);
 }
-static inline void poke32(a32 *p, uint32_t value)
+ONE void poke32(a32 *p, uint32_t value)
 {
     STEP();
     atomic_store_explicit(p, value, memory_order_relaxed);
 }
 #if CS_WIDE
-static inline uint32_t load32(const a32 *p)
+ONE uint32_t load32(const a32 *p)
 {
     LOOK();
     return atomic_load_explicit(p, memory_order_acquire);
 }
-static inline uint32_t load32_sc(const a32 *p)
+ONE uint32_t load32_sc(const a32 *p)
 {
     LOOK();
     return atomic_load_explicit(p, memory_order_seq_cst);
 }
-static inline void store32(a32 *p, uint32_t value)
+ONE void store32(a32 *p, uint32_t value)
 {
     STEP();
     atomic_store_explicit(p, value, memory_order_release);
 }
-static inline uint32_t swap32(a32 *p, uint32_t value)
+ONE uint32_t swap32(a32 *p, uint32_t value)
 {
     STEP();
     return atomic_exchange_explicit(p, value, memory_order_seq_cst);
 }
-static inline uint32_t add32(a32 *p, uint32_t n)
+ONE uint32_t add32(a32 *p, uint32_t n)
 {
     STEP();
     return atomic_fetch_add_explicit(p, n, memory_order_seq_cst);
@@ -99,18 +106,18 @@ static inline bool cas32(a32 *p, uint32_t *expected, uint32_t desired)
     return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_seq_cst, memory_order_acquire);
 }
 #else
-static inline uint32_t load32(const a32 *p)
+ONE uint32_t load32(const a32 *p)
 {
     uint32_t value = peek32(p);
     fence_acquire();
     return value;
 }
-static inline uint32_t load32_sc(const a32 *p)
+ONE uint32_t load32_sc(const a32 *p)
 {
     fence_sc();
     return load32(p);
 }
-static inline void store32(a32 *p, uint32_t value)
+ONE void store32(a32 *p, uint32_t value)
 {
     fence_release();
     poke32(p, value);
@@ -119,48 +126,48 @@ static inline void store32(a32 *p, uint32_t value)
 uint32_t csi_swap32(a32 *p, uint32_t value);
 uint32_t csi_add32(a32 *p, uint32_t n);
 bool csi_cas32(a32 *p, uint32_t *expected, uint32_t desired);
-static inline uint32_t swap32(a32 *p, uint32_t value) { return csi_swap32(p, value); }
-static inline uint32_t add32(a32 *p, uint32_t n) { return csi_add32(p, n); }
+ONE uint32_t swap32(a32 *p, uint32_t value) { return csi_swap32(p, value); }
+ONE uint32_t add32(a32 *p, uint32_t n) { return csi_add32(p, n); }
 static inline bool cas32(a32 *p, uint32_t *expected, uint32_t desired) { return csi_cas32(p, expected, desired); }
 #endif
 
 #if CS_WIDE
-static inline uint64_t peek64(const a64 *p)
+ONE uint64_t peek64(const a64 *p)
 {
     LOOK();
     return atomic_load_explicit(p, memory_order_relaxed);
 }
-static inline uint64_t load64(const a64 *p)
+ONE uint64_t load64(const a64 *p)
 {
     LOOK();
     return atomic_load_explicit(p, memory_order_acquire);
 }
-static inline uint64_t load64_sc(const a64 *p)
+ONE uint64_t load64_sc(const a64 *p)
 {
     LOOK();
     return atomic_load_explicit(p, memory_order_seq_cst);
 }
-static inline void poke64(a64 *p, uint64_t value)
+ONE void poke64(a64 *p, uint64_t value)
 {
     STEP();
     atomic_store_explicit(p, value, memory_order_relaxed);
 }
-static inline void store64(a64 *p, uint64_t value)
+ONE void store64(a64 *p, uint64_t value)
 {
     STEP();
     atomic_store_explicit(p, value, memory_order_release);
 }
-static inline uint64_t swap64(a64 *p, uint64_t value)
+ONE uint64_t swap64(a64 *p, uint64_t value)
 {
     STEP();
     return atomic_exchange_explicit(p, value, memory_order_seq_cst);
 }
-static inline uint64_t add64(a64 *p, uint64_t n)
+ONE uint64_t add64(a64 *p, uint64_t n)
 {
     STEP();
     return atomic_fetch_add_explicit(p, n, memory_order_seq_cst);
 }
-static inline uint64_t add64_relaxed(a64 *p, uint64_t n)
+ONE uint64_t add64_relaxed(a64 *p, uint64_t n)
 {
     STEP();
     return atomic_fetch_add_explicit(p, n, memory_order_relaxed);
@@ -176,23 +183,23 @@ uint64_t csi_load64(const a64 *p);
 uint64_t csi_swap64(a64 *p, uint64_t value);
 uint64_t csi_add64(a64 *p, uint64_t n);
 bool csi_cas64(a64 *p, uint64_t *expected, uint64_t desired);
-static inline uint64_t peek64(const a64 *p) { return csi_load64(p); }
-static inline uint64_t load64(const a64 *p) { return csi_load64(p); }
-static inline uint64_t load64_sc(const a64 *p) { return csi_load64(p); }
-static inline uint64_t swap64(a64 *p, uint64_t value) { return csi_swap64(p, value); }
-static inline void poke64(a64 *p, uint64_t value) { (void)csi_swap64(p, value); }
-static inline void store64(a64 *p, uint64_t value) { (void)csi_swap64(p, value); }
-static inline uint64_t add64(a64 *p, uint64_t n) { return csi_add64(p, n); }
-static inline uint64_t add64_relaxed(a64 *p, uint64_t n) { return csi_add64(p, n); }
+ONE uint64_t peek64(const a64 *p) { return csi_load64(p); }
+ONE uint64_t load64(const a64 *p) { return csi_load64(p); }
+ONE uint64_t load64_sc(const a64 *p) { return csi_load64(p); }
+ONE uint64_t swap64(a64 *p, uint64_t value) { return csi_swap64(p, value); }
+ONE void poke64(a64 *p, uint64_t value) { (void)csi_swap64(p, value); }
+ONE void store64(a64 *p, uint64_t value) { (void)csi_swap64(p, value); }
+ONE uint64_t add64(a64 *p, uint64_t n) { return csi_add64(p, n); }
+ONE uint64_t add64_relaxed(a64 *p, uint64_t n) { return csi_add64(p, n); }
 static inline bool cas64(a64 *p, uint64_t *expected, uint64_t desired) { return csi_cas64(p, expected, desired); }
 #endif
 
-static inline data_value data_peek(const data_word *p)
+ONE data_value data_peek(const data_word *p)
 {
     LOOK();
     return atomic_load_explicit(p, memory_order_relaxed);
 }
-static inline void data_poke(data_word *p, data_value value)
+ONE void data_poke(data_word *p, data_value value)
 {
     STEP();
     atomic_store_explicit(p, value, memory_order_relaxed);

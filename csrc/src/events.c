@@ -16,6 +16,20 @@ static const char built_in[] = "burst_engine_state_changed\0"
                                "area_changed\0"
                                "budget_warning\0";
 
+static uint32_t built_in_kind(const char *name, uint32_t length)
+{
+    uint32_t kind = 1;
+    for (const char *word = built_in; *word; kind++) {
+        uint32_t n = 0;
+        while (n < length && name[n] && word[n] == name[n])
+            n++;
+        if (!word[n] && (n == length || (length == CS_NUL && !name[n])))
+            return kind;
+        while (*word++) {}
+    }
+    return 0;
+}
+
 /* A built-in name gives its kind and needs no room; others are interned. */
 static int kind_named(const cs_region *region, const char *name, uint32_t *length, uint32_t *kind)
 {
@@ -24,14 +38,9 @@ static int kind_named(const cs_region *region, const char *name, uint32_t *lengt
     *kind = 0;
     if (!name)
         return CS_E_INVALID;
-    uint32_t n = *length, number = 1;
-    if (n == CS_NUL)
-        for (n = 0; n < 64 && name[n]; n++) {}
-    for (const char *word = built_in; *word; word = csi_word(word, 1), number++)
-        if (csi_same(name, n, word)) {
-            *kind = number;
-            return CS_OK;
-        }
+    *kind = built_in_kind(name, *length);
+    if (*kind)
+        return CS_OK;
     return csi_name(const_view_of(region), name, length);
 }
 
@@ -75,19 +84,4 @@ int cs_kind_name(const cs_region *region, uint32_t kind, char name[64], uint32_t
     if (kind < CS_KIND_USER || cs_names_at(region, CS_SECTION_KINDS, kind - CS_KIND_USER, &handle) != CS_OK)
         return CS_E_NOT_FOUND;
     return cs_names_get(region, CS_SECTION_KINDS, handle, name, length) == CS_OK ? CS_OK : CS_E_NOT_FOUND;
-}
-
-int cs_event_publish(cs_region *region, uint32_t kind, uint32_t format, const void *data, uint32_t length,
-                     uint64_t *sequence)
-{
-    if (!region || (!data && length) || format > CS_FORMAT_MSGPACK)
-        return CS_E_INVALID;
-    view *v = view_of(region);
-    const table_view *t = &v->tables[TABLE_KINDS];
-    uint32_t index = kind - CS_KIND_USER;
-    if (index >= t->count || !(load32(&slot_at(t, index)->generation) & 1u))
-        return CS_E_INVALID;
-    if (length > v->event_bytes)
-        return CS_E_TOO_BIG;
-    return csi_publish(v, kind, format, data, length, sequence);
 }

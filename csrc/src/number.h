@@ -46,7 +46,8 @@ static inline double value_of(uint64_t bits)
     return value;
 }
 #define HUNDRED 0x4059000000000000u
-static inline bool is_nan(uint64_t bits) { return (bits & 0x7FFFFFFFFFFFFFFFu) > 0x7FF0000000000000u; }
+#define INFINITY_BITS 0x7FF0000000000000u
+static inline bool is_nan(uint64_t bits) { return (bits & 0x7FFFFFFFFFFFFFFFu) > INFINITY_BITS; }
 static inline bool is_negative(uint64_t bits) { return bits > 0x8000000000000000u; } /* minus zero is zero */
 /* Of numbers that are not negative the greater one has the greater bits. */
 static inline bool is_above(uint64_t bits, uint64_t most) { return !(bits >> 63) && bits > most; }

@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #define REGION_LIMIT (64ull << 30)
+#define MOST_LINES (uint32_t)(REGION_LIMIT / LAYOUT_LINE)
 #define TABLE_LIMIT (1u << 24)
 
 const table_kind csi_table_kinds[TABLES] = {
@@ -30,7 +31,7 @@ enum field {
     VALUE_BYTES,
     FIELDS
 };
-_Static_assert(sizeof(cs_config) == FIELDS * sizeof(uint32_t), "a field for each");
+_Static_assert(FIELDS == CONFIG_FIELDS && sizeof(cs_config) == FIELDS * sizeof(uint32_t), "a field for each");
 _Static_assert(offsetof(cs_config, line_bytes) == LINE_BYTES * sizeof(uint32_t), "in their order");
 _Static_assert(offsetof(cs_config, value_bytes) == VALUE_BYTES * sizeof(uint32_t), "to the last");
 
@@ -84,63 +85,56 @@ static const struct {
     [CS_SECTION_VALUES] = {VALUES, sizeof(struct value), VALUE_BYTES, 1, GROUPS},
 };
 
-/* The first field out of bounds, or FIELDS. */
-static uint32_t wrong_field(const uint32_t values[FIELDS])
+static bool within(const uint32_t values[FIELDS], uint32_t field)
 {
-    for (uint32_t field = 0; field < FIELDS; field++) {
-        uint32_t n = values[field];
-        if ((bounds[field].most && n > bounds[field].most) || (n & bounds[field].rest) || (bounds[field].some && !n) ||
-            (bounds[field].power && (n & (n - 1))) || (field == EVENT_BYTES && n < sizeof(cs_change)))
-            return field;
-    }
-    return values[VALUES] && !values[VALUE_BYTES] ? VALUE_BYTES : FIELDS;
+    uint32_t n = values[field], most = bounds[field].most;
+    if (field == EVENT_BYTES && n < sizeof(cs_change))
+        return false;
+    if (field == VALUE_BYTES && !n && values[VALUES])
+        return false;
+    return (!most || n <= most) && !(n & bounds[field].rest) && (n || !bounds[field].some) &&
+           !(bounds[field].power && (n & (n - 1)));
 }
 
-/* In lines. */
-static uint64_t lines_before(uint32_t before, uint32_t count)
+/* Lines of a section, or more than there may be. */
+static uint32_t place(struct section *section, uint32_t kind, const uint32_t values[FIELDS])
 {
-    switch (before) {
-    case A_TABLE:
-        return count ? 1 + lines_for(4ull * count) : 0;
-    case A_RING:
-        return 1;
-    case GROUPS:
-        return count / VALUE_WAYS;
-    default:
-        return 0;
-    }
-}
-
-static uint64_t place(struct section *section, uint32_t kind, const uint32_t values[FIELDS], uint64_t offset)
-{
-    uint32_t count = values[rules[kind].count];
+    uint32_t count = values[rules[kind].count], line = values[LINE_BYTES];
+    uint32_t bytes = rules[kind].fixed + values[rules[kind].more] * rules[kind].times;
     if (kind == CS_SECTION_DETAILS && !values[DETAILS_BYTES])
         count = 0;
-    uint32_t bytes = rules[kind].fixed + values[rules[kind].more] * rules[kind].times;
-    uint32_t stride = (bytes + values[LINE_BYTES] - 1) & ~(values[LINE_BYTES] - 1);
-    uint64_t lines = lines_before(rules[kind].before, count) + lines_for((uint64_t)count * stride);
-    *section = (struct section){(uint32_t)offset, (uint32_t)lines, count, stride};
-    return offset + lines;
+    section->count = count;
+    section->stride = (bytes + line - 1) & ~(line - 1);
+    uint64_t slots = (uint64_t)count * section->stride;
+    if (slots > REGION_LIMIT)
+        return MOST_LINES + 1;
+    uint32_t lines = (uint32_t)lines_for(slots), before = rules[kind].before;
+    if (before == A_RING || (before == A_TABLE && count))
+        lines++;
+    if (before == A_TABLE)
+        lines += (uint32_t)lines_for(4 * count);
+    if (before == GROUPS)
+        lines += count / VALUE_WAYS;
+    return section->size = lines;
 }
 
-int csi_plan(const cs_config *config, struct plan *plan, uint32_t *wrong)
+uint32_t csi_plan(const cs_config *config, struct plan *plan)
 {
-    uint32_t values[FIELDS];
-    memcpy(values, config, sizeof values);
-    uint32_t field = wrong_field(values);
-    if (field == FIELDS) {
-        const uint32_t header = sizeof(struct header) / LAYOUT_LINE, engine = sizeof(struct engine) / LAYOUT_LINE;
-        uint64_t lines = header + engine;
-        plan->sections[CS_SECTION_ENGINE] = (struct section){header, engine, 1, sizeof(struct engine)};
-        for (uint32_t kind = CS_SECTION_ENGINE + 1; kind < CS_SECTIONS; kind++)
-            lines = place(&plan->sections[kind], kind, values, lines);
-        plan->size = lines * LAYOUT_LINE;
-        if (lines > REGION_LIMIT / LAYOUT_LINE)
-            field = AGENTS;
+    const uint32_t header = sizeof(struct header) / LAYOUT_LINE, engine = sizeof(struct engine) / LAYOUT_LINE;
+    const uint32_t *values = (const uint32_t *)(const void *)config;
+    uint32_t lines = header + engine;
+    for (uint32_t field = 0; field < FIELDS; field++)
+        if (!within(values, field))
+            return field;
+    plan->sections[CS_SECTION_ENGINE] = (struct section){header, engine, 1, sizeof(struct engine)};
+    for (uint32_t kind = CS_SECTION_ENGINE + 1; kind < CS_SECTIONS; kind++) {
+        plan->sections[kind].offset = lines;
+        lines += place(&plan->sections[kind], kind, values);
+        if (lines > MOST_LINES)
+            return AGENTS;
     }
-    if (wrong)
-        *wrong = field;
-    return field == FIELDS ? CS_OK : CS_E_RANGE;
+    plan->size = (uint64_t)lines * LAYOUT_LINE;
+    return FIELDS;
 }
 
 const char *csi_config_field(uint32_t field)
@@ -154,17 +148,16 @@ const char *csi_config_field(uint32_t field)
 int cs_config_check(const cs_config *config, const char **field)
 {
     struct plan plan;
-    uint32_t wrong;
     if (!config)
         return CS_E_INVALID;
-    int result = csi_plan(config, &plan, &wrong);
+    uint32_t wrong = csi_plan(config, &plan);
     if (field)
         *field = csi_config_field(wrong);
-    return result;
+    return wrong == FIELDS ? CS_OK : CS_E_RANGE;
 }
 
 uint64_t cs_region_size(const cs_config *config)
 {
     struct plan plan;
-    return config && csi_plan(config, &plan, 0) == CS_OK ? plan.size : 0;
+    return config && csi_plan(config, &plan) == FIELDS ? plan.size : 0;
 }

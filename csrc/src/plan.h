@@ -19,8 +19,19 @@ typedef struct table_kind {
 } table_kind;
 CS_INTERNAL extern const table_kind csi_table_kinds[TABLES];
 
-/* CS_OK, or CS_E_RANGE with *wrong (which may be null) the number of the first field of cs_config that is out of bounds. */
-CS_INTERNAL int csi_plan(const cs_config *config, struct plan *plan, uint32_t *wrong);
+#define CONFIG_FIELDS 17u
+
+/* The first field of cs_config that is out of bounds, by its ordinal; CONFIG_FIELDS when all are within. */
+CS_INTERNAL uint32_t csi_plan(const cs_config *config, struct plan *plan);
+
+/* The header of these bytes, in memory nobody else writes (zero where there are too few), what is wrong with it, and what
+ * it was read to mean. */
+CS_INTERNAL int csi_inspect(const void *memory, uint64_t size, struct header *header, struct plan *plan,
+                            cs_config *config);
+CS_INTERNAL void csi_header_copy(struct header *copy, const void *memory);
+CS_INTERNAL void csi_header_config(const struct header *header, cs_config *config);
+/* A view's table, where the plan has it. */
+CS_INTERNAL void csi_see_table(view *v, uint32_t table, const struct plan *plan);
 
 /* The name of a field of cs_config, by its ordinal; null behind the last. */
 CS_INTERNAL const char *csi_config_field(uint32_t field);

@@ -3,6 +3,7 @@
 #include "bell.h"
 #include "promise.h"
 #include "sweep.h"
+#include "table.h"
 
 #define BREATHS 32     /* looks at an unfinished position before its producer's life is asked about */
 #define IDLE_LOOKS 16u /* one in so many looks that find nothing is impatient */
@@ -158,6 +159,21 @@ int csi_publish(view *v, uint32_t kind, uint32_t format, const void *data, uint3
         csi_ring_give_back(v, position);
     }
     return CS_E_BUSY;
+}
+
+int cs_event_publish(cs_region *region, uint32_t kind, uint32_t format, const void *data, uint32_t length,
+                     uint64_t *sequence)
+{
+    if (!region || (!data && length) || format > CS_FORMAT_MSGPACK)
+        return CS_E_INVALID;
+    view *v = view_of(region);
+    const table_view *t = &v->tables[TABLE_KINDS];
+    uint32_t index = kind - CS_KIND_USER;
+    if (index >= t->count || !(load32(&slot_at(t, index)->generation) & 1u))
+        return CS_E_INVALID;
+    if (length > v->event_bytes)
+        return CS_E_TOO_BIG;
+    return csi_publish(v, kind, format, data, length, sequence);
 }
 
 uint32_t csi_change_data(const view *v, const cs_change *change, const char *name, uint32_t length, unsigned char *data)

@@ -45,27 +45,40 @@ typedef struct view {
     table_view tables[TABLES];
     int64_t handle;
     cs_identity self;
-    cs_config config; /* the numbers below are the hot ones of these */
+    union { /* what the region was made with; the numbers the core works with, by names of their own */
+        cs_config config;
+        struct {
+            uint32_t counts[6];
+            uint32_t event_bytes;
+            uint32_t kinds;
+            uint32_t participant_count;
+            uint32_t details_bytes;
+            uint32_t key_bytes;
+            uint32_t line_bytes;
+            uint32_t fcl_window;
+            uint32_t budgets;
+            uint32_t reservation_count;
+            uint32_t value_count;
+            uint32_t value_bytes;
+        };
+    };
     uint32_t event_mask;
     uint32_t event_shift;
     uint32_t event_stride;
-    uint32_t event_bytes;
-    uint32_t details_bytes;
     uint32_t details_stride;
-    uint32_t participant_count;
     uint32_t participant_stride;
-    uint32_t reservation_count;
     uint32_t reservation_stride;
     uint32_t value_groups;
     uint32_t value_stride;
-    uint32_t value_bytes;
-    uint32_t key_bytes;
     uint32_t flags;
     a32 closed;
     a32 owner; /* this view's owner tag; 0 read-only or detached */
     a32 id;    /* this view's participant id */
 } view;
 _Static_assert(sizeof(view) <= sizeof(cs_region), "cs_region has room for a view");
+_Static_assert(offsetof(view, event_bytes) == offsetof(view, config.event_bytes) &&
+                   offsetof(view, value_bytes) == offsetof(view, config.value_bytes),
+               "the same numbers");
 
 static inline view *view_of(cs_region *region) { return (view *)(void *)region; }
 static inline const view *const_view_of(const cs_region *region) { return (const view *)(const void *)region; }
