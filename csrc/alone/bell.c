@@ -16,19 +16,21 @@ void bell_notify(struct bell *bell)
         bell_ring(bell);
 }
 
-deadline deadline_in(uint64_t timeout_ns)
+uint64_t csi_deadline(uint64_t timeout_ns)
 {
-    uint64_t now = cs_port_monotonic_ns();
-    return (deadline){timeout_ns ? timeout_ns > CS_FOREVER - now ? CS_FOREVER : now + timeout_ns : 0};
+    uint64_t now = cs_port_monotonic_ns(), at = now + timeout_ns;
+    return at < now ? CS_FOREVER : at;
 }
 
 int csi_sleep(const view *v, const a32 *word, deadline until, uint32_t seen)
 {
+    uint64_t slice = word ? BELL_SLICE_NS : READER_SLICE_NS, now = cs_port_monotonic_ns();
     if (peek32(&v->closed))
         return CS_E_CLOSED;
-    uint64_t slice = deadline_slice(until, word ? BELL_SLICE_NS : READER_SLICE_NS);
-    if (!slice)
+    if (until.at <= now)
         return CS_E_TIMEOUT;
+    if (until.at - now < slice)
+        slice = until.at - now;
     int result = word ? cs_port_wait(word, seen, slice) : cs_port_sleep(slice);
     return result == CS_E_TIMEOUT ? CS_OK : result; /* of this slice; the caller's time is checked above */
 }

@@ -45,7 +45,8 @@ typedef struct deadline {
 } deadline;
 
 #if CORESTATE_ALONE
-CS_INTERNAL deadline deadline_in(uint64_t timeout_ns);
+CS_INTERNAL uint64_t csi_deadline(uint64_t timeout_ns);
+static inline deadline deadline_in(uint64_t timeout_ns) { return (deadline){csi_deadline(timeout_ns)}; }
 #else
 static inline deadline deadline_in(uint64_t timeout_ns)
 {
