@@ -35,6 +35,14 @@ void cs_read_point(void);
 
 typedef _Atomic uint32_t a32;
 
+/*
+ * In an image that shares its regions with no other process, nobody dies while the others live. Such an image may be
+ * compiled with CORESTATE_ALONE=1: what there is for others and for the dead is then left out (csrc/alone), and with it half of the code.
+ */
+#ifndef CORESTATE_ALONE
+#define CORESTATE_ALONE 0
+#endif
+
 #if ATOMIC_LLONG_LOCK_FREE == 2 && !CORESTATE_ALONE
 #define CS_WIDE 1
 typedef _Atomic uint64_t a64;

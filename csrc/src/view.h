@@ -108,13 +108,6 @@ static inline struct participant *participant_at(const view *v, uint32_t slot)
 {
     return (struct participant *)(void *)(v->participants + (size_t)slot * v->participant_stride);
 }
-/*
- * In an image that shares its regions with no other process, nobody dies while the others live. Such an image may be
- * compiled with CORESTATE_ALONE=1: what there is for the dead is then left out, and with it a third of the code.
- */
-#ifndef CORESTATE_ALONE
-#define CORESTATE_ALONE 0
-#endif
 enum { ALONE = CORESTATE_ALONE };
 
 /* Is the participant of this owner tag (or id) alive? At most one system call. */
