@@ -98,11 +98,10 @@ void cs_mirror_heard(cs_mirror_sender *handle, const void *bytes, uint32_t lengt
 {
     sender *s = sender_of(handle);
     const unsigned char *at = bytes;
-    frame_head head;
     uint64_t bad = 0;
     while (length--) {
         uint32_t frame = csi_gather(&s->heard, *at++, &bad);
-        if (frame && csi_frame_read(s->asked, frame, &head) && head.type == FRAME_ASK)
+        if (frame && csi_frame_good(s->asked, frame) && s->asked[0] == FRAME_ASK)
             s->wanted = true;
     }
 }

@@ -20,14 +20,7 @@ struct source {
 #define WORDS(type) (sizeof(struct type) / 8)
 
 /* In the order of enum mirror_run, with one table for all. */
-enum {
-    HEAD_ROW = RUN_TABLES,
-    BUCKETS_ROW,
-    SLOTS_ROW,
-    RING_ROW,
-    GROUPS_ROW = RING_ROW + RUN_GROUPS - RUN_RING,
-    VALUES_ROW
-};
+enum { HEAD_ROW = RUN_TABLES, BUCKETS_ROW, SLOTS_ROW, RING_ROW };
 static const struct source sources[] = {
     {IN_VIEW(memory), 0, 1, WORDS(header), 0, 0, 0},
     {IN_VIEW(engine), 0, 1, WORDS(engine), 0, 0, 0},
@@ -59,43 +52,40 @@ static void shape_from(const view *v, const void *of, const struct source *sourc
 void csi_run_shape(const view *v, uint32_t run, run_shape *s)
 {
     const void *of = v;
-    uint32_t row = run;
+    const struct source *source = sources;
     memset(s, 0, sizeof *s);
     if (run >= RUN_RING) {
-        row = run - RUN_RING + RING_ROW;
+        source += run - RUN_RING + RING_ROW;
     } else if (run >= RUN_TABLES) {
         of = &v->tables[(run - RUN_TABLES) / 3];
-        row = HEAD_ROW + (run - RUN_TABLES) % 3;
+        source += (run - RUN_TABLES) % 3 + HEAD_ROW;
+    } else {
+        source += run;
     }
-    shape_from(v, of, &sources[row], s);
-    switch (row) {
-    case HEAD_ROW: /* one, of a table with slots */
-        s->count = s->count > 0;
-        break;
-    case BUCKETS_ROW: /* padded to a line */
+    shape_from(v, of, source, s);
+    if (source == &sources[HEAD_ROW] && s->count)
+        s->count = 1;                      /* of a table with slots */
+    if (source == &sources[BUCKETS_ROW]) { /* padded to a line */
         s->count = lines_in(4 * s->count);
         s->group_stride = MIRROR_LINE;
-        break;
-    case SLOTS_ROW:
+    }
+    if (source == &sources[SLOTS_ROW])
         s->bytes += v->key_bytes;
-        if (run == run_of_table(TABLE_AGENTS, TABLE_SLOTS) || run == run_of_table(TABLE_BUDGETS, TABLE_SLOTS))
-            s->guards = MOST_GUARDS;
-        if (run == run_of_table(TABLE_AGENTS, TABLE_SLOTS) && v->details_bytes) {
-            s->more_offset = (size_t)(v->details - v->memory);
-            s->more_bytes = 2 * ((uint32_t)sizeof(struct details) + v->details_bytes);
-            s->more_stride = v->details_stride;
-        }
-        break;
-    case VALUES_ROW:
+    if (run == run_of_table(TABLE_BUDGETS, TABLE_SLOTS))
+        s->guards = MOST_GUARDS;
+    if (run == run_of_table(TABLE_AGENTS, TABLE_SLOTS)) {
+        s->guards = MOST_GUARDS;
+        s->more_offset = (size_t)(v->details - v->memory);
+        s->more_bytes = v->details_bytes ? 2 * ((uint32_t)sizeof(struct details) + v->details_bytes) : 0;
+        s->more_stride = v->details_stride;
+    }
+    if (run >= RUN_GROUPS)
+        s->group_stride = (uint32_t)sizeof(struct value_group) + VALUE_WAYS * v->value_stride;
+    if (run == RUN_VALUES) {
         s->offset += sizeof(struct value_group);
         s->count *= VALUE_WAYS;
         s->ways = VALUE_WAYS;
-        break;
-    default:
-        break;
     }
-    if (row >= GROUPS_ROW)
-        s->group_stride = (uint32_t)sizeof(struct value_group) + VALUE_WAYS * v->value_stride;
     s->lines = lines_in(s->bytes) + lines_in(s->more_bytes);
 }
 
@@ -144,10 +134,15 @@ void csi_frame_head(unsigned char *to, const frame_head *head)
         put32(to + at, *field++);
 }
 
+bool csi_frame_good(const unsigned char *bytes, uint32_t length)
+{
+    return length >= FRAME_HEAD + FRAME_CRC &&
+           csi_crc32c(0, bytes, length - FRAME_CRC) == get32(bytes + length - FRAME_CRC);
+}
+
 bool csi_frame_read(const unsigned char *bytes, uint32_t length, frame_head *head)
 {
-    if (length < FRAME_HEAD + FRAME_CRC ||
-        csi_crc32c(0, bytes, length - FRAME_CRC) != get32(bytes + length - FRAME_CRC))
+    if (!csi_frame_good(bytes, length))
         return false;
     uint32_t *field = &head->stream;
     head->type = bytes[0];
@@ -198,8 +193,9 @@ uint32_t csi_cobs_decode(unsigned char *bytes, uint32_t length)
         uint32_t run = bytes[from++];
         if (!run || run - 1 > length - from)
             return 0;
-        for (uint32_t i = 1; i < run; i++)
-            bytes[to++] = bytes[from++];
+        memmove(bytes + to, bytes + from, run - 1);
+        from += run - 1;
+        to += run - 1;
         if (run < 255 && from < length)
             bytes[to++] = 0;
     }

@@ -90,6 +90,8 @@ static inline uint32_t get32(const unsigned char *from)
 static inline uint64_t get64(const unsigned char *from) { return get32(from) | (uint64_t)get32(from + 4) << 32; }
 
 CS_INTERNAL void csi_frame_head(unsigned char *to, const frame_head *head);
+/* Whether these decoded bytes are a frame. */
+CS_INTERNAL bool csi_frame_good(const unsigned char *bytes, uint32_t length);
 /* Of a decoded frame: false when it is none. */
 CS_INTERNAL bool csi_frame_read(const unsigned char *bytes, uint32_t length, frame_head *head);
 
