@@ -42,9 +42,9 @@ int cs_lock_remove(cs_region *region, cs_handle handle)
 
 /* -- one lock ------------------------------------------------------------------------------- */
 
-/* Begin to take a lock or give it back: its row, whose payload is then the lock, and its word. An error of READ_ONLY or
- * DETACHED comes with the word as well. */
-static int begin(const cs_region *region, uint32_t section, cs_handle handle, row *r, uint32_t *word)
+/* Begin to take a lock or give it back: its row, whose payload is then the lock, and whose old value is the lock's word.
+ * An error of READ_ONLY or DETACHED comes with the word as well. */
+static int begin(const cs_region *region, uint32_t section, cs_handle handle, row *r)
 {
     uint32_t table = section == CS_SECTION_LOCKS ? TABLE_LOCKS : TABLE_AREAS;
     if (table == TABLE_AREAS && section != CS_SECTION_AREAS)
@@ -54,7 +54,7 @@ static int begin(const cs_region *region, uint32_t section, cs_handle handle, ro
         return result;
     if (table == TABLE_AREAS)
         r->payload = &((struct area *)r->payload)->lock;
-    *word = peek32(&((struct lock *)r->payload)->word);
+    r->change.old_value = peek32(&((struct lock *)r->payload)->word);
     result = may_write(r->v);
     if (result != CS_OK)
         let_go(r->held);
@@ -83,25 +83,24 @@ static bool is_mine(const row *r, uint32_t found)
     return (found & CLAIM_OWNER) == peek32(&r->v->owner) && (uint32_t)WIDE(&lock->thread) == cs_port_thread();
 }
 
+/* Without `until` it does not wait. */
 static int acquire(cs_region *region, uint32_t table, cs_handle handle, const deadline *until)
 {
-    uint32_t word, slept = 0; /* then CLAIM_WAITERS, since others may still be asleep */
+    uint32_t slept = 0; /* then CLAIM_WAITERS, since others may still be asleep */
     row r;
     int result;
-    while ((result = begin(region, table, handle, &r, &word)) == CS_OK) {
+    while ((result = begin(region, table, handle, &r)) == CS_OK) {
         struct lock *lock = r.payload;
-        word |= slept;
+        uint32_t word = r.change.old_value | slept;
         if (!(word & CLAIM_OWNER))
             return take(&r, word);
-        if (is_mine(&r, word))
-            result = CS_E_DEADLOCK;
-        else if (!until)
-            result = CS_E_BUSY;
-        else
-            poke32(&lock->word, word |= slept = CLAIM_WAITERS);
+        bool mine = is_mine(&r, word);
+        slept = until ? CLAIM_WAITERS : 0;
+        poke32(&lock->word, word |= slept);
         let_go(r.held);
-        if (result == CS_OK)
-            result = csi_sleep(r.v, &lock->word, *until, word);
+        if (mine)
+            return CS_E_DEADLOCK;
+        result = until ? csi_sleep(r.v, &lock->word, *until, word) : CS_E_BUSY;
         if (result != CS_OK)
             break;
     }
@@ -119,11 +118,11 @@ int cs_lock_try(cs_region *region, uint32_t table, cs_handle handle) { return ac
 int cs_lock_release(cs_region *region, uint32_t table, cs_handle handle)
 {
     row r;
-    uint32_t word;
-    int result = begin(region, table, handle, &r, &word);
+    int result = begin(region, table, handle, &r);
     if (result != CS_OK)
         return result;
     struct lock *lock = r.payload;
+    uint32_t word = r.change.old_value;
     if ((word & CLAIM_OWNER) == peek32(&r.v->owner)) {
         poke32(&lock->word, 0);
         WIDE(&lock->thread) = 0;
@@ -140,14 +139,14 @@ int cs_lock_release(cs_region *region, uint32_t table, cs_handle handle)
 int cs_lock_get(const cs_region *region, uint32_t table, cs_handle handle, cs_lock_info *info)
 {
     row r;
-    uint32_t word;
     if (!info)
         return CS_E_INVALID;
-    int result = begin(region, table, handle, &r, &word);
+    int result = begin(region, table, handle, &r);
     if (result == CS_OK)
         let_go(r.held);
     if (result == CS_E_INVALID || result == CS_E_STALE)
         return result;
+    uint32_t word = r.change.old_value;
     info->holder = word & CLAIM_OWNER;
     info->inherited = (word & CLAIM_INHERITED) != 0;
     info->alive = info->holder != 0;
