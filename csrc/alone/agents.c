@@ -277,15 +277,15 @@ int cs_agents_export(const cs_region *region, cs_agent_row *rows, uint32_t capac
     if (!region || !count || (!rows && capacity))
         return CS_E_INVALID;
     uint32_t cursor = 0, filled = 0;
-    while (filled < capacity) {
+    for (cs_agent_row *to = rows; filled < capacity;) {
         row r;
-        cs_agent_row *to = &rows[filled];
         if (cs_names_next(region, CS_SECTION_AGENTS, &cursor, &to->handle, to->id, &to->id_length) != CS_OK)
             break;
-        if (csi_row(region, TABLE_AGENTS, to->handle, &r) != CS_OK)
+        if (csi_row(region, TABLE_AGENTS, to->handle, &r) != CS_OK) /* it has gone since */
             continue;
         describe(r.payload, &to->registered_ns, &to->type);
         let_go(r.held);
+        to++;
         filled++;
     }
     *count = filled;

@@ -8,7 +8,4 @@ unsigned char *csi_record_buffer(const record *r, uint64_t word)
     return r->buffers + (version & 1u) * (sizeof(struct details) + r->bytes);
 }
 
-bool csi_record_stood(const record *r, uint64_t word)
-{
-    return load64(r->word) >> RECORD_VERSION_SHIFT == word >> RECORD_VERSION_SHIFT;
-}
+bool csi_record_stood(const record *r, uint64_t word) { return (load64(r->word) ^ word) >> RECORD_VERSION_SHIFT == 0; }

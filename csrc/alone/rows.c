@@ -11,15 +11,17 @@ int csi_row(const cs_region *region, uint32_t table, cs_handle handle, row *r)
     view *v = view_of((cs_region *)(uintptr_t)region); /* whoever writes came with one that is not const */
     const table_view *t = &v->tables[table];
     uint32_t index = (uint32_t)handle, generation = (uint32_t)(handle >> 32);
-    struct slot *slot = slot_at(t, index);
     r->v = v;
-    r->payload = payload_of(slot);
     r->change.subject = handle;
     r->change.change = 0;
     r->change.table = t->section;
     r->held = hold();
-    if (index < t->count && (generation & 1u) && peek32(&slot->generation) == generation)
-        return CS_OK;
+    if (index < t->count && (generation & 1u)) {
+        struct slot *slot = slot_at(t, index);
+        r->payload = payload_of(slot);
+        if (peek32(&slot->generation) == generation)
+            return CS_OK;
+    }
     let_go(r->held);
     return CS_E_STALE;
 }
