@@ -89,24 +89,6 @@ void csi_run_shape(const view *v, uint32_t run, run_shape *s)
     s->lines = lines_in(s->bytes) + lines_in(s->more_bytes);
 }
 
-size_t csi_unit_line(const run_shape *s, uint32_t index, uint32_t line, uint32_t *length)
-{
-    uint32_t first = lines_in(s->bytes), left = s->bytes;
-    size_t offset = s->offset;
-    if (line >= first) {
-        line -= first;
-        left = s->more_bytes;
-        offset = s->more_offset + (size_t)index * s->more_stride;
-    } else if (s->ways == 1) {
-        offset += (size_t)index * s->group_stride;
-    } else {
-        offset += (size_t)(index / s->ways) * s->group_stride + (size_t)(index % s->ways) * s->stride;
-    }
-    left -= line * MIRROR_LINE;
-    *length = left < MIRROR_LINE ? left : MIRROR_LINE;
-    return offset + line * MIRROR_LINE;
-}
-
 void csi_line_out(void *to, const void *from, uint32_t length)
 {
 #if CS_WIDE

@@ -63,8 +63,24 @@ typedef struct run_shape {
 
 CS_INTERNAL void csi_run_shape(const view *v, uint32_t run, run_shape *shape);
 static inline uint32_t lines_in(uint32_t bytes) { return (bytes + MIRROR_LINE - 1) / MIRROR_LINE; }
-/* Where a unit's line lies, and its length. */
-CS_INTERNAL size_t csi_unit_line(const run_shape *s, uint32_t index, uint32_t line, uint32_t *length);
+/* Where the nth line of a unit lies, and its length. */
+static inline size_t csi_unit_line(const run_shape *s, uint32_t index, uint32_t n, uint32_t *length)
+{
+    uint32_t first = lines_in(s->bytes), left = s->bytes;
+    size_t offset = s->offset;
+    if (n >= first) {
+        n -= first;
+        left = s->more_bytes;
+        offset = s->more_offset + (size_t)index * s->more_stride;
+    } else if (s->ways == 1) {
+        offset += (size_t)index * s->group_stride;
+    } else {
+        offset += (size_t)(index / s->ways) * s->group_stride + (size_t)(index % s->ways) * s->stride;
+    }
+    left -= n * MIRROR_LINE;
+    *length = left < MIRROR_LINE ? left : MIRROR_LINE;
+    return offset + n * MIRROR_LINE;
+}
 
 /* A line, each 64-bit word of it whole. Lengths are multiples of 8. */
 CS_INTERNAL void csi_line_out(void *to, const void *from, uint32_t length);
