@@ -97,7 +97,7 @@ static uint32_t judge_tables(const cs_region *region, uint32_t *numbers)
         if (i > 0)
             (void)cs_names_count(region, t->section, used);
         if (capacity && *used >= capacity)
-            why |= CS_WHY_AGENTS_FULL << i;
+            why |= (uint32_t)CS_WHY_AGENTS_FULL << i;
     }
     return why;
 }
