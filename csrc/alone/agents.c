@@ -178,7 +178,8 @@ int cs_agent_register(cs_region *region, const char *id, uint32_t length, uint32
     if (result == CS_OK && !registration.made)
         result = CS_E_EXISTS;
     if (result == CS_OK) {
-        (void)csi_row(region, TABLE_AGENTS, *handle, &r);
+        (void)csi_row(region, TABLE_AGENTS, *handle, &r); /* it is there, and stays */
+        let_go(r.held);
         r.held = held;
         announce(&r, CS_KIND_AGENT_REGISTERED, 0, type);
     } else {
@@ -195,7 +196,7 @@ int cs_agent_deregister(cs_region *region, cs_handle handle, uint32_t reason)
     int result = csi_row_to_write(region, TABLE_AGENTS, handle, &r);
     if (result != CS_OK)
         return result;
-    (void)csi_table_remove(r.v, TABLE_AGENTS, handle, 0, 0); /* which it can be, since it is there and held */
+    (void)csi_table_remove(r.v, TABLE_AGENTS, r.change.subject, 0, 0); /* which it can be, since it is there and held */
     announce(&r, CS_KIND_AGENT_DEREGISTERED, agent_type(r.payload), reason);
     return CS_OK;
 }
@@ -214,13 +215,14 @@ int cs_agents_reap(cs_region *region, uint64_t older_than_ns, uint32_t dead)
     for (uint32_t index = csi_table_used(t); index--;) {
         struct slot *slot = slot_at(t, index);
         const struct agent *agent = agent_in(slot);
-        cs_handle handle =
-            (uint64_t)peek32(&slot->generation) << 32 | index; /* of whom all that follows is, or it is stale */
-        uint64_t seen = load64(&agent->last_seen_ns);
-        bool silent = seen < now && now - seen > older_than_ns;
-        bool killed = dead > csi_alive_id(v, peek32(&agent->participant));
-        if (silent | killed)
-            reaped += cs_agent_deregister(region, handle, killed ? CS_REASON_DEAD : CS_REASON_SILENT) == CS_OK;
+        /* What is read here is this one's, or the handle is stale by then. */
+        cs_handle handle = (uint64_t)peek32(&slot->generation) << 32 | index;
+        int64_t age = (int64_t)(now - load64(&agent->last_seen_ns)); /* negative where the clock was set back */
+        uint32_t reason = age >= 0 && (uint64_t)age > older_than_ns ? CS_REASON_SILENT : CS_REASON_DEREGISTERED;
+        if (dead > csi_alive_id(v, peek32(&agent->participant)))
+            reason = CS_REASON_DEAD;
+        if (reason != CS_REASON_DEREGISTERED)
+            reaped += cs_agent_deregister(region, handle, reason) == CS_OK;
     }
     return reaped;
 }
