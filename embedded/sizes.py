@@ -41,7 +41,7 @@ def functions(*headers: str) -> list[str]:
 
 
 FEW = [
-    *("cs_region_format", "cs_region_attach"),
+    "cs_region_make",
     *("cs_engine_state", "cs_engine_set_state", "cs_engine_get", "cs_engine_set", "cs_engine_add"),
     *("cs_engine_get_f64", "cs_engine_set_f64"),
     *("cs_counter_open", "cs_counter_get", "cs_counter_set", "cs_counter_store", "cs_counter_add"),

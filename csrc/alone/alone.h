@@ -46,9 +46,4 @@ CS_INTERNAL void csi_tell_of(view *v, uint32_t kind, const cs_change *change);
 /* One step of a lane; what its event says is added to *change, which has subject, table and new value. While held. */
 CS_INTERNAL void csi_lane_step(view *v, struct lane *lane, cs_change *change);
 
-/* csi_name and csi_table_open or csi_table_find: what the cs_..._open and cs_..._find of every table do. */
-CS_INTERNAL int csi_open(cs_region *region, const char *name, uint32_t length, cs_handle *handle, uint32_t table,
-                         const table_hooks *hooks);
-CS_INTERNAL int csi_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle, uint32_t table);
-
 #endif

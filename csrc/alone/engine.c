@@ -84,36 +84,30 @@ static uint32_t settable(uint32_t field)
     return field < CS_ENGINE_CELLS ? csi_engine_types[field] : (uint32_t)CS_TYPE_NONE;
 }
 
-/* Once, not in each of its callers. */
-__attribute__((noinline)) static int put(cs_region *region, uint32_t field, uint64_t bits)
+/* Set to a number, whole or real, of one sign at most: the greater of two has the greater bits. */
+static int put(cs_region *region, uint32_t field, uint64_t bits, bool real)
 {
-    view *v = view_of(region);
-    int result = may_write(v);
+    uint32_t type = settable(field);
+    uint64_t most = type == CS_TYPE_BOOL ? 1 : UINT64_MAX;
+    if (real)
+        most = type == CS_TYPE_PERCENT ? HUNDRED : INFINITY_BITS;
+    if (!type || (type == CS_TYPE_F64 || type == CS_TYPE_PERCENT) != real)
+        return CS_E_INVALID;
+    if (bits > most && !(real && bits << 1 == 0)) /* minus zero is zero */
+        return real && is_nan(bits) ? CS_E_NAN : CS_E_RANGE;
+    int result = may_write(view_of(region));
     if (result == CS_OK) {
-        store64(cell_at(v, field), bits);
-        touch(v);
+        store64(cell_at(view_of(region), field), bits);
+        touch(view_of(region));
     }
     return result;
 }
 
-int cs_engine_set(cs_region *region, uint32_t field, uint64_t value)
-{
-    uint32_t type = settable(field);
-    if (type != CS_TYPE_U64 && type != CS_TYPE_BOOL)
-        return CS_E_INVALID;
-    return type == CS_TYPE_BOOL && value > 1 ? CS_E_RANGE : put(region, field, value);
-}
+int cs_engine_set(cs_region *region, uint32_t field, uint64_t value) { return put(region, field, value, false); }
 
 int cs_engine_set_f64(cs_region *region, uint32_t field, double value)
 {
-    uint32_t type = settable(field);
-    uint64_t bits = bits_of(value);
-    if (type != CS_TYPE_F64 && type != CS_TYPE_PERCENT)
-        return CS_E_INVALID;
-    /* Of numbers that are not negative the greater one has the greater bits; minus zero is zero. */
-    if (bits <= (type == CS_TYPE_PERCENT ? HUNDRED : INFINITY_BITS) || bits << 1 == 0)
-        return put(region, field, bits);
-    return is_nan(bits) ? CS_E_NAN : CS_E_RANGE;
+    return put(region, field, bits_of(value), true);
 }
 
 int cs_engine_add(cs_region *region, uint32_t field, int64_t n, uint64_t *value)

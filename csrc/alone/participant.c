@@ -21,31 +21,24 @@ bool csi_seated(const view *v, uint32_t id)
 
 bool csi_alive_id(const view *v, uint32_t id) { return csi_seated(v, id); }
 
-/* Sit down in a slot if it is free. While held. */
-static bool sit(view *v, uint32_t slot)
-{
-    struct participant *p = participant_at(v, slot);
-    uint64_t word = WIDE(&p->word);
-    if (seat_in(word) != SEAT_FREE)
-        return false;
-    uint32_t generation = ((uint32_t)(word >> 32) + 1) & GENERATION_MASK;
-    word = (uint64_t)(SEAT_LIVE << 20 | generation) << 32 | 1u; /* the only process there is */
-    WIDE(&p->word) = word;
-    WIDE(&p->start) = 0;
-    WIDE(&p->attached_ns) = cs_port_now_ns();
-    poke32(&v->id, id_of(slot, word));
-    poke32(&v->owner, id_of(slot, word) & CLAIM_OWNER);
-    return true;
-}
-
 int csi_join(view *v)
 {
-    bool seated = false;
+    int result = CS_E_NO_SLOT;
     uint32_t held = hold();
-    for (uint32_t slot = 0; slot < v->participant_count && !seated; slot++)
-        seated = sit(v, slot);
+    for (uint32_t slot = 0; slot < v->participant_count && result != CS_OK; slot++) {
+        struct participant *p = participant_at(v, slot);
+        uint32_t upper = (uint32_t)(WIDE(&p->word) >> 32); /* seat and generation */
+        if (upper >> 20 & 3u)
+            continue;
+        uint32_t generation = (upper + 1) & GENERATION_MASK, id = (slot + 1) | generation << 12;
+        WIDE(&p->word) = (uint64_t)(SEAT_LIVE << 20 | generation) << 32 | 1u; /* the only process there is */
+        WIDE(&p->attached_ns) = cs_port_now_ns();
+        poke32(&v->id, id);
+        poke32(&v->owner, id & CLAIM_OWNER);
+        result = CS_OK;
+    }
     let_go(held);
-    return seated ? CS_OK : CS_E_NO_SLOT;
+    return result;
 }
 
 void csi_leave(view *v)

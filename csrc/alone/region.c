@@ -1,22 +1,20 @@
 #include "alone.h"
 #include "plan.h"
 
-int cs_region_format(void *memory, uint64_t size, const cs_config *config, uint32_t flags)
+static int format(struct header *header, uint64_t size, const cs_config *config, uint32_t flags, struct plan *plan)
 {
-    struct plan plan;
-    struct header *header = memory;
-    if (!memory || !config || (uintptr_t)memory % LAYOUT_LINE || flags > CS_ZEROED)
+    if (!header || !config || (uintptr_t)header % LAYOUT_LINE || flags > CS_ZEROED)
         return CS_E_INVALID;
-    if (csi_plan(config, &plan) != CONFIG_FIELDS)
+    if (csi_plan(config, plan) != CONFIG_FIELDS)
         return CS_E_RANGE;
-    if (size < plan.size)
+    if (size < plan->size)
         return CS_E_TRUNCATED;
     if (!flags)
-        memset(memory, 0, (size_t)plan.size);
+        memset(header, 0, (size_t)plan->size);
     memcpy(header->magic, LAYOUT_MAGIC, sizeof header->magic);
     header->version = CS_LAYOUT_VERSION;
     header->byte_order = LAYOUT_BYTE_ORDER;
-    header->size = plan.size;
+    header->size = plan->size;
     cs_port_random(header->instance);
     header->section_count = CS_SECTIONS;
     header->key_bytes = config->key_bytes;
@@ -26,9 +24,55 @@ int cs_region_format(void *memory, uint64_t size, const cs_config *config, uint3
     header->agent_details_bytes = config->agent_details_bytes;
     header->value_bytes = config->value_bytes;
     header->created_ns = cs_port_now_ns();
-    memcpy(header->sections, plan.sections, sizeof header->sections);
+    memcpy(header->sections, plan->sections, sizeof header->sections);
     store32(&header->ready, 1);
     return CS_OK;
+}
+
+/* A view of what the plan says, and its seat. */
+static int see(cs_region *region, unsigned char *memory, const cs_config *config, uint32_t flags,
+               const struct plan *plan)
+{
+    const struct section *s = plan->sections;
+    view *v = view_of(region);
+    memset(region, 0, sizeof *region);
+    v->memory = memory;
+    v->size = plan->size;
+    v->flags = flags;
+    v->config = *config;
+#define START(kind) (memory + s[kind].offset * LAYOUT_LINE)
+    v->engine = (struct engine *)(void *)START(CS_SECTION_ENGINE);
+    v->ring = (struct ring *)(void *)START(CS_SECTION_EVENTS);
+    v->events = (unsigned char *)(v->ring + 1);
+    v->details = START(CS_SECTION_DETAILS);
+    v->participants = START(CS_SECTION_PARTICIPANTS);
+    v->reservations = START(CS_SECTION_RESERVATIONS);
+    v->values = START(CS_SECTION_VALUES);
+#undef START
+    for (uint32_t table = 0; table < TABLES; table++)
+        csi_see_table(v, table, plan);
+    v->event_mask = config->events - 1;
+    v->event_shift = (uint32_t)__builtin_ctz(config->events);
+    v->event_stride = s[CS_SECTION_EVENTS].stride;
+    v->details_stride = s[CS_SECTION_DETAILS].stride;
+    v->participant_stride = s[CS_SECTION_PARTICIPANTS].stride;
+    v->reservation_stride = s[CS_SECTION_RESERVATIONS].stride;
+    v->value_groups = config->values / VALUE_WAYS;
+    v->value_stride = s[CS_SECTION_VALUES].stride;
+    return flags & CS_READ_ONLY ? CS_OK : csi_join(v);
+}
+
+int cs_region_format(void *memory, uint64_t size, const cs_config *config, uint32_t flags)
+{
+    struct plan plan;
+    return format(memory, size, config, flags, &plan);
+}
+
+int cs_region_make(cs_region *region, void *memory, uint64_t size, const cs_config *config, uint32_t flags)
+{
+    struct plan plan;
+    int result = region ? format(memory, size, config, flags, &plan) : CS_E_INVALID;
+    return result == CS_OK ? see(region, memory, config, CS_PRIVATE, &plan) : result;
 }
 
 /* Bytes nobody else writes are judged where they lie. */
@@ -66,39 +110,11 @@ int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint32_t fl
 {
     struct plan plan;
     cs_config config;
+    (void)handle; /* nobody is asked who lives */
     if (!region || (flags & ~(uint32_t)(CS_READ_ONLY | CS_PRIVATE)))
         return CS_E_INVALID;
     int result = judge(memory, size, &plan, &config);
-    if (result != CS_OK)
-        return result;
-    const struct section *s = plan.sections;
-    view *v = view_of(region);
-    memset(region, 0, sizeof *region);
-    v->memory = memory;
-    v->size = size;
-    v->flags = flags;
-    v->handle = handle;
-    v->config = config;
-#define START(kind) (v->memory + s[kind].offset * LAYOUT_LINE)
-    v->engine = (struct engine *)(void *)START(CS_SECTION_ENGINE);
-    v->ring = (struct ring *)(void *)START(CS_SECTION_EVENTS);
-    v->events = (unsigned char *)(v->ring + 1);
-    v->details = START(CS_SECTION_DETAILS);
-    v->participants = START(CS_SECTION_PARTICIPANTS);
-    v->reservations = START(CS_SECTION_RESERVATIONS);
-    v->values = START(CS_SECTION_VALUES);
-#undef START
-    for (uint32_t table = 0; table < TABLES; table++)
-        csi_see_table(v, table, &plan);
-    v->event_mask = config.events - 1;
-    v->event_shift = (uint32_t)__builtin_ctz(config.events);
-    v->event_stride = s[CS_SECTION_EVENTS].stride;
-    v->details_stride = s[CS_SECTION_DETAILS].stride;
-    v->participant_stride = s[CS_SECTION_PARTICIPANTS].stride;
-    v->reservation_stride = s[CS_SECTION_RESERVATIONS].stride;
-    v->value_groups = config.values / VALUE_WAYS;
-    v->value_stride = s[CS_SECTION_VALUES].stride;
-    return flags & CS_READ_ONLY ? CS_OK : csi_join(v);
+    return result == CS_OK ? see(region, memory, &config, flags, &plan) : result;
 }
 
 void cs_region_detach(cs_region *region)
@@ -124,6 +140,5 @@ int cs_region_after_fork(cs_region *region, int64_t handle)
         return CS_OK;
     poke32(&v->owner, 0);
     poke32(&v->id, 0);
-    v->handle = handle;
     return handle < -1 ? CS_E_DETACHED : csi_join(v);
 }

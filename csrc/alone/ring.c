@@ -166,18 +166,21 @@ int cs_events_drain(cs_region *region, cs_subscription *s, void *rows, uint32_t 
     if (!region || !s || !count || (!rows && capacity) || !s->next || row_bytes < sizeof(cs_event) + v->event_bytes)
         return CS_E_INVALID;
     unsigned char *row = rows;
-    bool more = true, taken;
-    for (*count = 0; more && *count < capacity;) {
+    uint32_t n = 0;
+    for (bool more = true; more && n < capacity;) {
+        bool taken;
+        cs_event *event = (cs_event *)(void *)row;
         uint32_t held = hold();
-        more = step(v, s, (cs_event *)(void *)row, &taken);
+        more = step(v, s, event, &taken);
         let_go(held);
         if (!taken)
             continue;
-        uint32_t used = (uint32_t)sizeof(cs_event) + ((cs_event *)(void *)row)->length;
+        uint32_t used = (uint32_t)sizeof *event + event->length;
         memset(row + used, 0, row_bytes - used);
         row += row_bytes;
-        ++*count;
+        n++;
     }
+    *count = n;
     return CS_OK;
 }
 

@@ -205,10 +205,7 @@ bool csi_agents_sweep(view *v, uint32_t seat)
 
 int cs_agent_find(const cs_region *region, const char *id, uint32_t length, cs_handle *handle)
 {
-    if (!region || !handle)
-        return CS_E_INVALID;
-    int result = csi_name(const_view_of(region), id, &length);
-    return result == CS_OK ? csi_table_find(const_view_of(region), TABLE_AGENTS, id, length, handle) : result;
+    return csi_find(region, id, length, handle, TABLE_AGENTS);
 }
 
 static int read_once(const view *v, struct slot *slot, cs_handle handle, cs_agent_info *info, void *details,

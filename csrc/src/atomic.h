@@ -51,7 +51,7 @@ typedef uint64_t data_value;
 #else
 #define CS_WIDE 0
 typedef struct a64 {
-    _Alignas(8) volatile uint64_t raw;
+    _Alignas(8) uint64_t raw; /* only touched in a section, whose ends the compiler moves nothing across */
 } a64;
 typedef a32 data_word;
 typedef uint32_t data_value;

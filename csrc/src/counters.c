@@ -30,18 +30,12 @@ static int fill(view *v, uint32_t index, struct slot *slot, cs_handle handle, vo
 static int open_number(cs_region *region, uint32_t table, const char *name, uint32_t length, cs_handle *handle)
 {
     static const table_hooks hooks = {.fill = fill};
-    if (!region || !handle)
-        return CS_E_INVALID;
-    int result = csi_name(view_of(region), name, &length);
-    return result == CS_OK ? csi_table_open(view_of(region), table, name, length, &hooks, handle) : result;
+    return csi_open(region, name, length, handle, table, &hooks);
 }
 
 static int find_number(const cs_region *region, uint32_t table, const char *name, uint32_t length, cs_handle *handle)
 {
-    if (!region || !handle)
-        return CS_E_INVALID;
-    int result = csi_name(const_view_of(region), name, &length);
-    return result == CS_OK ? csi_table_find(const_view_of(region), table, name, length, handle) : result;
+    return csi_find(region, name, length, handle, table);
 }
 
 static int remove_number(cs_region *region, uint32_t table, cs_handle handle)

@@ -145,5 +145,5 @@ void csi_see_table(view *v, uint32_t table, const struct plan *plan)
     unsigned char *start = v->memory + (size_t)section->offset * LAYOUT_LINE;
     t->head = (struct table *)(void *)start;
     t->buckets = (a32 *)(void *)(start + sizeof(struct table));
-    t->slots = start + sizeof(struct table) + (size_t)(lines_for(4ull * t->count) * LAYOUT_LINE);
+    t->slots = start + sizeof(struct table) + (size_t)bucket_lines(t->count) * LAYOUT_LINE;
 }

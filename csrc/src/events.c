@@ -30,29 +30,15 @@ static uint32_t built_in_kind(const char *name, uint32_t length)
     return 0;
 }
 
-/* A built-in name gives its kind and needs no room; others are interned. */
-static int kind_named(const cs_region *region, const char *name, uint32_t *length, uint32_t *kind)
-{
-    if (!region || !kind)
-        return CS_E_INVALID;
-    *kind = 0;
-    if (!name)
-        return CS_E_INVALID;
-    *kind = built_in_kind(name, *length);
-    if (*kind)
-        return CS_OK;
-    return csi_name(const_view_of(region), name, length);
-}
-
 int cs_kind_open(cs_region *region, const char *name, uint32_t length, uint32_t *kind)
 {
     static const table_hooks hooks;
     cs_handle handle;
-    int result = kind_named(region, name, &length, kind);
-    if (result != CS_OK || *kind)
-        return result;
-    result = csi_table_open(view_of(region), TABLE_KINDS, name, length, &hooks, &handle);
-    if (result == CS_OK)
+    if (!region || !name || !kind)
+        return CS_E_INVALID;
+    *kind = built_in_kind(name, length); /* which needs no room */
+    int result = *kind ? CS_OK : csi_open(region, name, length, &handle, TABLE_KINDS, &hooks);
+    if (result == CS_OK && !*kind)
         *kind = CS_KIND_USER + (uint32_t)handle;
     return result;
 }
@@ -60,11 +46,11 @@ int cs_kind_open(cs_region *region, const char *name, uint32_t length, uint32_t 
 int cs_kind_find(const cs_region *region, const char *name, uint32_t length, uint32_t *kind)
 {
     cs_handle handle;
-    int result = kind_named(region, name, &length, kind);
-    if (result != CS_OK || *kind)
-        return result;
-    result = csi_table_find(const_view_of(region), TABLE_KINDS, name, length, &handle);
-    if (result == CS_OK)
+    if (!region || !name || !kind)
+        return CS_E_INVALID;
+    *kind = built_in_kind(name, length);
+    int result = *kind ? CS_OK : csi_find(region, name, length, &handle, TABLE_KINDS);
+    if (result == CS_OK && !*kind)
         *kind = CS_KIND_USER + (uint32_t)handle;
     return result;
 }

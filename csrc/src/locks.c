@@ -37,18 +37,12 @@ static int fill(view *v, uint32_t index, struct slot *slot, cs_handle handle, vo
 int cs_lock_open(cs_region *region, const char *name, uint32_t length, cs_handle *handle)
 {
     static const table_hooks hooks = {.fill = fill};
-    if (!region || !handle)
-        return CS_E_INVALID;
-    int result = csi_name(view_of(region), name, &length);
-    return result == CS_OK ? csi_table_open(view_of(region), TABLE_LOCKS, name, length, &hooks, handle) : result;
+    return csi_open(region, name, length, handle, TABLE_LOCKS, &hooks);
 }
 
 int cs_lock_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle)
 {
-    if (!region || !handle)
-        return CS_E_INVALID;
-    int result = csi_name(const_view_of(region), name, &length);
-    return result == CS_OK ? csi_table_find(const_view_of(region), TABLE_LOCKS, name, length, handle) : result;
+    return csi_find(region, name, length, handle, TABLE_LOCKS);
 }
 
 static int may_remove(view *v, struct slot *slot) { return csi_lock_seize(v, &v->tables[TABLE_LOCKS], slot); }

@@ -88,10 +88,6 @@ static const struct {
 static bool within(const uint32_t values[FIELDS], uint32_t field)
 {
     uint32_t n = values[field], most = bounds[field].most;
-    if (field == EVENT_BYTES && n < sizeof(cs_change))
-        return false;
-    if (field == VALUE_BYTES && !n && values[VALUES])
-        return false;
     return (!most || n <= most) && !(n & bounds[field].rest) && (n || !bounds[field].some) &&
            !(bounds[field].power && (n & (n - 1)));
 }
@@ -112,7 +108,7 @@ static uint32_t place(struct section *section, uint32_t kind, const uint32_t val
     if (before == A_RING || (before == A_TABLE && count))
         lines++;
     if (before == A_TABLE)
-        lines += (uint32_t)lines_for(4 * count);
+        lines += bucket_lines(count);
     if (before == GROUPS)
         lines += count / VALUE_WAYS;
     return section->size = lines;
@@ -126,6 +122,10 @@ uint32_t csi_plan(const cs_config *config, struct plan *plan)
     for (uint32_t field = 0; field < FIELDS; field++)
         if (!within(values, field))
             return field;
+    if (values[EVENT_BYTES] < sizeof(cs_change))
+        return EVENT_BYTES;
+    if (values[VALUES] && !values[VALUE_BYTES])
+        return VALUE_BYTES;
     plan->sections[CS_SECTION_ENGINE] = (struct section){header, engine, 1, sizeof(struct engine)};
     for (uint32_t kind = CS_SECTION_ENGINE + 1; kind < CS_SECTIONS; kind++) {
         plan->sections[kind].offset = lines;

@@ -39,4 +39,7 @@ CS_INTERNAL const char *csi_config_field(uint32_t field);
 /* Lines that hold so many bytes. */
 static inline uint64_t lines_for(uint64_t bytes) { return (bytes + LAYOUT_LINE - 1) / LAYOUT_LINE; }
 
+/* Lines of a table's buckets. */
+static inline uint32_t bucket_lines(uint32_t count) { return (count + 15) / 16; }
+
 #endif

@@ -120,6 +120,12 @@ int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint32_t fl
     return result;
 }
 
+int cs_region_make(cs_region *region, void *memory, uint64_t size, const cs_config *config, uint32_t flags)
+{
+    int result = region ? cs_region_format(memory, size, config, flags) : CS_E_INVALID;
+    return result == CS_OK ? cs_region_attach(region, memory, cs_region_size(config), CS_PRIVATE, -1) : result;
+}
+
 void cs_region_detach(cs_region *region)
 {
     view *v = view_of(region);

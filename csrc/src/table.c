@@ -287,6 +287,23 @@ int csi_table_open(view *v, uint32_t table, const char *key, uint32_t length, co
     return result == CS_E_EXISTS ? CS_OK : result;
 }
 
+int csi_open(cs_region *region, const char *name, uint32_t length, cs_handle *handle, uint32_t table,
+             const table_hooks *hooks)
+{
+    if (!region || !handle)
+        return CS_E_INVALID;
+    int result = csi_name(view_of(region), name, &length);
+    return result == CS_OK ? csi_table_open(view_of(region), table, name, length, hooks, handle) : result;
+}
+
+int csi_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle, uint32_t table)
+{
+    if (!region || !handle)
+        return CS_E_INVALID;
+    int result = csi_name(const_view_of(region), name, &length);
+    return result == CS_OK ? csi_table_find(const_view_of(region), table, name, length, handle) : result;
+}
+
 bool csi_tables_sweep(view *v, uint32_t seat)
 {
     bool settled = true;

@@ -38,6 +38,11 @@ CS_INTERNAL int csi_table_find(const view *v, uint32_t table, const char *key, u
 CS_INTERNAL int csi_table_open(view *v, uint32_t table, const char *key, uint32_t length, const table_hooks *hooks,
                                cs_handle *handle);
 
+/* csi_name and csi_table_open or csi_table_find: what the cs_..._open and cs_..._find of every table do. */
+CS_INTERNAL int csi_open(cs_region *region, const char *name, uint32_t length, cs_handle *handle, uint32_t table,
+                         const table_hooks *hooks);
+CS_INTERNAL int csi_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle, uint32_t table);
+
 /* The key of a slot that stays live meanwhile; false when it did not. `name` has 64 bytes. */
 CS_INTERNAL bool csi_table_key(const view *v, const table_view *t, cs_handle handle, char *name, uint32_t *length);
 

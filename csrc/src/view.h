@@ -32,19 +32,19 @@ typedef struct table_view {
     uint32_t section; /* enum cs_section */
 } table_view;
 
+/* What is asked for most lies first: small offsets are short instructions on a board. */
 typedef struct view {
     unsigned char *memory;
-    uint64_t size;
     struct engine *engine;
     struct ring *ring;
     unsigned char *events;
-    unsigned char *details;
-    unsigned char *participants;
-    unsigned char *reservations;
-    unsigned char *values;
-    table_view tables[TABLES];
-    int64_t handle;
-    cs_identity self;
+    a32 owner; /* this view's owner tag; 0 read-only or detached */
+    a32 id;    /* this view's participant id */
+    a32 closed;
+    uint32_t flags;
+    uint32_t event_mask;
+    uint32_t event_shift;
+    uint32_t event_stride;
     union { /* what the region was made with; the numbers the core works with, by names of their own */
         cs_config config;
         struct {
@@ -62,18 +62,19 @@ typedef struct view {
             uint32_t value_bytes;
         };
     };
-    uint32_t event_mask;
-    uint32_t event_shift;
-    uint32_t event_stride;
+    table_view tables[TABLES];
+    unsigned char *details;
+    unsigned char *participants;
+    unsigned char *reservations;
+    unsigned char *values;
     uint32_t details_stride;
     uint32_t participant_stride;
     uint32_t reservation_stride;
     uint32_t value_groups;
     uint32_t value_stride;
-    uint32_t flags;
-    a32 closed;
-    a32 owner; /* this view's owner tag; 0 read-only or detached */
-    a32 id;    /* this view's participant id */
+    uint64_t size;
+    int64_t handle;
+    cs_identity self;
 } view;
 _Static_assert(sizeof(view) <= sizeof(cs_region), "cs_region has room for a view");
 _Static_assert(offsetof(view, event_bytes) == offsetof(view, config.event_bytes) &&

@@ -77,7 +77,7 @@ int csi_add(a64 *cell, int64_t n, uint64_t *value)
 {
     uint32_t state = cs_port_enter();
     uint64_t now = cell->raw, sum = now + (uint64_t)n;
-    bool within = n < 0 ? sum < now : sum >= now;
+    bool within = (sum < now) == (n < 0);
     if (within) {
         STEP();
         cell->raw = sum;

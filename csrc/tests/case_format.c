@@ -42,6 +42,34 @@ void case_format_clears(void)
     CHECK(suite_same(suite_block[0], suite_block[1], size));
 }
 
+/* What is made and attached in one is what format makes, and a view like any other. */
+void case_make(void)
+{
+    static cs_region made, other;
+    cs_config c = suite_config();
+    cs_participant_info seat;
+    uint64_t size = cs_region_size(&c);
+    suite_fill(block(), 0xA5, size);
+    CHECK_RESULT(cs_region_make(0, block(), size, &c, 0), CS_E_INVALID);
+    CHECK_RESULT(cs_region_make(&made, block(), size - 1, &c, 0), CS_E_TRUNCATED);
+    CHECK_RESULT(cs_region_make(&made, block(), size, &c, CS_READ_ONLY), CS_E_INVALID);
+    c.key_bytes = 17;
+    CHECK_RESULT(cs_region_make(&made, block(), size, &c, 0), CS_E_RANGE);
+    c = suite_config();
+    NEED(CHECK_RESULT(cs_region_make(&made, block(), size + 64, &c, 0), CS_OK));
+    CHECK_RESULT(cs_region_probe(block(), size, &info), CS_OK);
+    CHECK_RESULT(cs_region_describe(&made, &info), CS_OK);
+    CHECK_EQUAL(info.size, size);
+    CHECK(suite_same(&info.config, &c, sizeof c));
+    CHECK_RESULT(cs_participant_get(&made, 0, &seat), CS_OK);
+    CHECK_EQUAL(seat.id, cs_participant_self(&made));
+    CHECK_RESULT(cs_engine_set(&made, CS_NEURON_COUNT, 7), CS_OK);
+    NEED(CHECK_RESULT(cs_region_attach(&other, block(), size, CS_PRIVATE, -1), CS_OK));
+    CHECK_EQUAL(cs_engine_get(&other, CS_NEURON_COUNT), 7);
+    cs_region_detach(&other);
+    cs_region_detach(&made);
+}
+
 void case_probe(void)
 {
     cs_config c = suite_config();

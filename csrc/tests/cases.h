@@ -13,6 +13,7 @@
     CASE(config_size)                                                                                                  \
     CASE(format_refusals)                                                                                              \
     CASE(format_clears)                                                                                                \
+    CASE(make)                                                                                                         \
     CASE(probe)                                                                                                        \
     CASE(sections)                                                                                                     \
     CASE(malformed_size)                                                                                               \

@@ -98,6 +98,12 @@ CS_API int cs_region_format(void *memory, uint64_t size, const cs_config *config
  */
 CS_API int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint32_t flags, int64_t handle);
 
+/*
+ * Both in one, for memory of this program alone (as CS_PRIVATE): make a region and attach to it, without judging the
+ * bytes that were just written. Errors: as cs_region_format, and NO_SLOT. O(size), or O(1) with CS_ZEROED.
+ */
+CS_API int cs_region_make(cs_region *region, void *memory, uint64_t size, const cs_config *config, uint32_t flags);
+
 /* Give the participant slot back. Locks still held by this process count as a dead holder's.
  * Threads waiting in this region must have returned (see cs_region_close). Does not block. */
 CS_API void cs_region_detach(cs_region *region);
