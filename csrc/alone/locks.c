@@ -165,7 +165,7 @@ static struct lock *lock_at(const table_view *t, uint32_t index)
 /* What a participant leaves is inherited by who takes it next. */
 static void abandon(const table_view *t, uint32_t owner)
 {
-    for (uint32_t index = csi_table_used(t); index--;) {
+    for (uint32_t index = t->count; index--;) {
         struct lock *lock = lock_at(t, index);
         if ((peek32(&lock->word) & CLAIM_OWNER) == owner) {
             poke32(&lock->word, CLAIM_INHERITED);
@@ -183,7 +183,7 @@ void csi_locks_abandon(view *v, uint32_t owner)
 void csi_locks_count(const view *v, uint32_t table, uint32_t *held, uint32_t *dead)
 {
     const table_view *t = &v->tables[table];
-    for (uint32_t index = csi_table_used(t); index--;) {
+    for (uint32_t index = t->count; index--;) {
         uint32_t word = peek32(&lock_at(t, index)->word) & ~CLAIM_WAITERS; /* of what was removed: 0 */
         if (word) {
             ++*held;
