@@ -27,8 +27,7 @@ int cs_agent_may(uint32_t from, uint32_t to)
 int cs_agent_set_status(cs_region *region, cs_handle handle, uint32_t status, uint32_t *changed)
 {
     row r;
-    bool moves = false;
-    int result = CS_E_INVALID;
+    int moves = 0, result = CS_E_INVALID;
     if (status < CS_AGENT_STATUSES)
         result = csi_row_to_write(region, TABLE_AGENTS, handle, &r);
     if (result == CS_OK) {
@@ -45,7 +44,7 @@ int cs_agent_set_status(cs_region *region, cs_handle handle, uint32_t status, ui
         let_go_told(r.v, r.held);
     }
     if (changed)
-        *changed = moves;
+        *changed = (uint32_t)moves;
     return result;
 }
 
@@ -170,20 +169,20 @@ int cs_agent_register(cs_region *region, const char *id, uint32_t length, uint32
 {
     struct registration registration = {details, type, false};
     const table_hooks hooks = {.fill = fill, .context = &registration};
-    row r;
     if (type >= CS_AGENT_TYPES)
         return CS_E_INVALID;
-    uint32_t held = hold();
+    row r;
+    r.v = view_of(region);
+    r.held = hold();
     int result = csi_open(region, id, length, handle, TABLE_AGENTS, &hooks);
     if (result == CS_OK && !registration.made)
         result = CS_E_EXISTS;
     if (result == CS_OK) {
-        (void)csi_row(region, TABLE_AGENTS, *handle, &r); /* it is there, and stays */
-        let_go(r.held);
-        r.held = held;
+        r.change.subject = *handle;
+        r.change.table = CS_SECTION_AGENTS;
         announce(&r, CS_KIND_AGENT_REGISTERED, 0, type);
     } else {
-        let_go(held);
+        let_go(r.held);
     }
     return result;
 }
