@@ -28,11 +28,7 @@ static inline uint32_t key_length(const view *v, const struct slot *slot)
 }
 
 /* Let go of what an event was written under, and wake who waits for events. */
-static inline void let_go_told(view *v, uint32_t held)
-{
-    let_go(held);
-    bell_notify(&v->ring->bell);
-}
+CS_INTERNAL void let_go_told(const view *v, uint32_t held);
 
 /* Sleep while a word (null: just sleep) is what was seen in it, for at most a slice: nobody wakes all who sleep when the
  * region is closed. CS_OK, or TIMEOUT, INTERRUPTED, CLOSED, BUSY. */

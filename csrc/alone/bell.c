@@ -16,6 +16,12 @@ void bell_notify(struct bell *bell)
         bell_ring(bell);
 }
 
+void let_go_told(const view *v, uint32_t held)
+{
+    let_go(held);
+    bell_notify(&v->ring->bell);
+}
+
 uint64_t csi_deadline(uint64_t timeout_ns)
 {
     uint64_t now = cs_port_monotonic_ns(), at = now + timeout_ns;

@@ -6,24 +6,29 @@ int may_write(const view *v)
     return writer_of(v, &owner);
 }
 
+struct slot *slot_of(const table_view *t, cs_handle handle)
+{
+    uint32_t index = (uint32_t)handle, generation = (uint32_t)(handle >> 32);
+    struct slot *slot = slot_at(t, index);
+    return index < t->count && (generation & 1u) && peek32(&slot->generation) == generation ? slot : 0;
+}
+
 int csi_row(const cs_region *region, uint32_t table, cs_handle handle, row *r)
 {
     view *v = view_of((cs_region *)(uintptr_t)region); /* whoever writes came with one that is not const */
     const table_view *t = &v->tables[table];
-    uint32_t index = (uint32_t)handle, generation = (uint32_t)(handle >> 32);
     r->v = v;
     r->change.subject = handle;
     r->change.change = 0;
     r->change.table = t->section;
     r->held = hold();
-    if (index < t->count && (generation & 1u)) {
-        struct slot *slot = slot_at(t, index);
-        r->payload = payload_of(slot);
-        if (peek32(&slot->generation) == generation)
-            return CS_OK;
+    struct slot *slot = slot_of(t, handle);
+    if (!slot) {
+        let_go(r->held);
+        return CS_E_STALE;
     }
-    let_go(r->held);
-    return CS_E_STALE;
+    r->payload = payload_of(slot);
+    return CS_OK;
 }
 
 int csi_row_to_write(const cs_region *region, uint32_t table, cs_handle handle, row *r)

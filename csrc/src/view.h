@@ -172,6 +172,9 @@ static inline unsigned char *key_of(const table_view *t, struct slot *slot)
 }
 static inline cs_handle handle_of(uint32_t generation, uint32_t index) { return (uint64_t)generation << 32 | index; }
 /* The live slot of a handle, or null. */
+#if defined(CORESTATE_ALONE) && CORESTATE_ALONE
+CS_INTERNAL struct slot *slot_of(const table_view *t, cs_handle handle);
+#else
 static inline struct slot *slot_of(const table_view *t, cs_handle handle)
 {
     uint32_t index = (uint32_t)handle;
@@ -181,6 +184,7 @@ static inline struct slot *slot_of(const table_view *t, cs_handle handle)
     uint32_t generation = (uint32_t)(handle >> 32);
     return LIKELY((generation & 1u) && load32(&slot->generation) == generation) ? slot : 0;
 }
+#endif
 static inline bool still(const struct slot *slot, cs_handle handle)
 {
     fence_acquire(); /* what was read of the slot was read before this look at its generation */
