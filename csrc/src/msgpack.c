@@ -20,42 +20,43 @@ static const struct encoding {
 
 /* -- writing -------------------------------------------------------------------------------- */
 
-void csi_mp_flush(mp_writer *w)
+void csi_mp_flush(mp_sink *to)
 {
-    if (w->filled && w->error == CS_OK) {
-        w->crc = csi_crc32c(w->crc, w->buffer, w->filled);
-        w->bytes += w->filled;
-        if (w->write(w->context, w->buffer, w->filled) != 0)
-            w->error = CS_E_IO;
+    if (to->filled && to->error == CS_OK) {
+        to->crc = csi_crc32c(to->crc, to->buffer, to->filled);
+        to->bytes += to->filled;
+        if (to->write(to->context, to->buffer, to->filled) != 0)
+            to->error = CS_E_IO;
     }
-    w->filled = 0;
+    to->filled = 0;
 }
 
-static void put(mp_writer *w, const void *bytes, uint32_t length)
+static void put(mp_stream *s, const void *bytes, uint32_t length)
 {
     const unsigned char *from = bytes;
+    mp_sink *to = s->to;
     for (; length; length--) {
-        w->buffer[w->filled++] = *from++;
-        if (w->filled == sizeof w->buffer)
-            csi_mp_flush(w);
+        to->buffer[to->filled++] = *from++;
+        if (to->filled == sizeof to->buffer)
+            csi_mp_flush(to);
     }
 }
 
-void csi_mp_write(mp_writer *w, enum mp_type type, uint64_t value)
+void csi_mp_write(mp_stream *s, enum mp_type type, uint64_t value)
 {
     const struct encoding *e = &encodings[type];
-    uint32_t low = (uint32_t)value, size = value >> 32 ? 3 : low >> 16 ? 2 : low >> 8 ? 1 : 0, bytes = 0;
-    unsigned char out[9] = {(unsigned char)(e->fixed + low)};
+    unsigned char out[9], *at = out + sizeof out; /* filled from its end */
+    uint32_t code = e->fixed + (uint32_t)value, bytes = 0;
     if (value >= e->below) {
-        size = size > e->least ? size : e->least;
-        bytes = 1u << size;
-        out[0] = (unsigned char)(e->sized + size);
+        do {
+            *--at = (unsigned char)value;
+            value >>= 8;
+            bytes++;
+        } while (value || bytes < 1u << e->least || (bytes & (bytes - 1)));
+        code = e->sized + bytes / 2 - bytes / 8; /* the logarithm of 1, 2, 4 or 8 */
     }
-    for (uint32_t i = bytes; i; i--) {
-        out[i] = (unsigned char)value;
-        value >>= 8;
-    }
-    put(w, out, 1 + bytes);
+    *--at = (unsigned char)code;
+    put(s, at, 1 + bytes);
 }
 
 uint32_t csi_mp_length(const char *text)
@@ -66,21 +67,18 @@ uint32_t csi_mp_length(const char *text)
     return length;
 }
 
-void csi_mp_write_text(mp_writer *w, const char *text)
-{
-    uint32_t length = csi_mp_length(text);
-    csi_mp_write(w, MP_STRING, length);
-    put(w, text, length);
-}
-
 /* Of a region, whose bytes are read by whole words. */
-static void put_shared(mp_writer *w, const unsigned char *from, uint32_t length)
+static void put_shared(mp_stream *s, const unsigned char *from, uint32_t length)
 {
+    if (ALONE) { /* who reads while an interrupt writes finds that out afterwards, whatever it has read */
+        put(s, from, length);
+        return;
+    }
     while (length) {
         uint32_t skip = (uint32_t)((uintptr_t)from % sizeof(data_value)), n = (uint32_t)sizeof(data_value) - skip;
         data_value value = data_peek((const data_word *)(const void *)(from - skip));
         n = n < length ? n : length;
-        put(w, (const unsigned char *)&value + skip, n);
+        put(s, (const unsigned char *)&value + skip, n);
         from += n;
         length -= n;
     }
@@ -131,21 +129,25 @@ const void *csi_mp_read_bytes(mp_stream *s, enum mp_type type, uint32_t *length)
 
 void csi_mp_number(mp_stream *s, enum mp_type type, void *at, uint32_t width)
 {
-    uint64_t value = 0;
+    uint64_t *wide = at;
+    uint32_t *narrow = at;
     if (s->to) {
-        memcpy(&value, at, width);
-        csi_mp_write(s->to, type, value);
-    } else {
-        value = csi_mp_read(s, type);
-        memcpy(at, &value, width);
+        csi_mp_write(s, type, width == sizeof *wide ? *wide : *narrow);
+        return;
     }
+    uint64_t value = csi_mp_read(s, type);
+    if (width == sizeof *wide)
+        *wide = value;
+    else
+        *narrow = (uint32_t)value;
 }
 
 void csi_mp_text(mp_stream *s, const char *text)
 {
-    uint32_t length;
+    uint32_t length = csi_mp_length(text);
     if (s->to) {
-        csi_mp_write_text(s->to, text);
+        csi_mp_write(s, MP_STRING, length);
+        put(s, text, length);
     } else {
         const char *found = csi_mp_read_bytes(s, MP_STRING, &length);
         if (!found || !csi_same(found, length, text))
@@ -156,8 +158,8 @@ void csi_mp_text(mp_stream *s, const char *text)
 void csi_mp_bytes(mp_stream *s, enum mp_type type, const void **at, uint32_t *length)
 {
     if (s->to) {
-        csi_mp_write(s->to, type, *length);
-        put_shared(s->to, *at, *length);
+        csi_mp_write(s, type, *length);
+        put_shared(s, *at, *length);
     } else {
         *at = csi_mp_read_bytes(s, type, length);
     }

@@ -21,7 +21,8 @@ enum mp_type {
     MP_TYPES
 };
 
-typedef struct mp_writer {
+/* Where what is written goes, in pieces. */
+typedef struct mp_sink {
     cs_write_fn write;
     void *context;
     uint64_t bytes;
@@ -29,20 +30,19 @@ typedef struct mp_writer {
     uint32_t filled;
     int error; /* CS_OK or CS_E_IO */
     unsigned char buffer[128];
-} mp_writer;
+} mp_sink;
 
-CS_INTERNAL void csi_mp_write(mp_writer *w, enum mp_type type, uint64_t value);
-CS_INTERNAL void csi_mp_write_text(mp_writer *w, const char *text); /* NUL-terminated */
-CS_INTERNAL void csi_mp_flush(mp_writer *w);
-
-/* What is read from `at` to `end`; or, with a writer, written to that. */
+/* What is read from `at` to `end`; or, with a sink, written to that. */
 typedef struct mp_stream {
-    mp_writer *to;
     const unsigned char *at;
     const unsigned char *end;
-    bool bad; /* not what was expected */
+    mp_sink *to;
+    bool bad; /* what was read is not what was expected */
     bool cut; /* bad because the bytes ended */
 } mp_stream;
+
+CS_INTERNAL void csi_mp_write(mp_stream *s, enum mp_type type, uint64_t value);
+CS_INTERNAL void csi_mp_flush(mp_sink *to);
 
 CS_INTERNAL uint64_t csi_mp_read(mp_stream *s, enum mp_type type);
 /* A string or binary, in place; null when it is bad. */

@@ -14,10 +14,10 @@ typedef struct picture {
     cs_region *region;
     uint64_t newest;
     bool engine, ended; /* such a row has been read */
-    uint32_t rows[TABLES];
     uint32_t longest_name;
     uint32_t longest_event;
     uint32_t longest_details;
+    uint32_t rows[TABLES];
     cs_snapshot_info info;
     cs_engine_snapshot state;
 } picture;
@@ -35,12 +35,10 @@ static bool sound(const picture *p, const struct row *row)
 {
     const uint64_t *n = row->n.numbers;
     switch (row->kind) {
-    case TABLE_AREAS:
-        return n[3] <= UINT32_MAX;
     case TABLE_AGENTS:
-        return n[0] < CS_AGENT_TYPES && n[1] < CS_AGENT_STATUSES;
+        return (uint32_t)n[0] < CS_AGENT_TYPES && (uint32_t)n[1] < CS_AGENT_STATUSES;
     case TABLE_BUDGETS:
-        return n[2] <= n[0];
+        return n[1] <= n[0];
     case ROW_EVENT:
         return n[0] - 1 < p->newest && row->n.event.kind <= 0xFFFFu && row->n.event.format <= CS_FORMAT_CHANGE;
     default:
@@ -58,7 +56,7 @@ static int read_row(picture *p, struct row *row)
         if (++kind == ROW_PICTURE)
             return CS_E_CORRUPT;
     const char *fields = csi_row_fields(kind);
-    if (count != 1 + csi_row_count(fields))
+    if (count != 1 + csi_mp_length(fields))
         return CS_E_CORRUPT;
     if (kind == ROW_ENGINE) {
         if (p->engine)
@@ -93,43 +91,29 @@ static int put_agent(cs_region *region, const struct row *row)
 
 static int open_slot(cs_region *region, const struct row *row, cs_handle *handle)
 {
-    static const table_hooks none; /* all of the payload is written below */
+    static const table_hooks none; /* what differs from zeros in a new slot's payload is written below */
     uint32_t length = row->name_length, kind;
-    switch (row->kind) {
-    case TABLE_AREAS:
-        return cs_area_open(region, row->name, length, handle);
-    case TABLE_LOCKS:
-        return cs_lock_open(region, row->name, length, handle);
-    case TABLE_KINDS:
+    if (row->kind == TABLE_KINDS)
         return cs_kind_open(region, row->name, length, &kind);
-    default: {
-        int result = csi_name(view_of(region), row->name, &length);
-        return result == CS_OK ? csi_table_open(view_of(region), row->kind, row->name, length, &none, handle) : result;
-    }
-    }
+    int result = csi_name(view_of(region), row->name, &length);
+    return result == CS_OK ? csi_table_open(view_of(region), row->kind, row->name, length, &none, handle) : result;
 }
 
 static int put_slot(cs_region *region, struct row *row)
 {
     cs_handle handle = 0;
-    uint64_t *n = row->n.numbers;
     int result = open_slot(region, row, &handle);
     if (result != CS_OK)
         return result;
     struct slot *slot = slot_at(&view_of(region)->tables[row->kind], (uint32_t)handle);
+    csi_row_payload(row, slot, true);
     if (row->kind == TABLE_BUDGETS) {
         struct budget *b = payload_of(slot);
-        n[1] = n[2]; /* taken is spent: nothing is reserved */
+        const uint64_t *n = row->n.numbers;
+        poke64(&b->taken, n[1]); /* what is spent: nothing is reserved */
         poke32(&b->intent, 0);
-        poke32(&b->warned, nearly_spent(n[0], n[2]));
+        poke32(&b->warned, nearly_spent(n[0], n[1]));
         poke32(&b->promised, 0);
-    }
-    unsigned char *at = payload_of(slot);
-    for (const char *field = csi_row_fields(row->kind) + 1; *field; field++, at += sizeof(a64), n++) {
-        if (*field == 'w')
-            poke32((a32 *)(void *)at, (uint32_t)*n);
-        else
-            poke64((a64 *)(void *)at, *n);
     }
     return CS_OK;
 }
@@ -154,7 +138,7 @@ static int take_row(picture *p, struct row *row)
             csi_ring_put(v, &row->n.event, row->u.bytes.at[0]);
         return CS_OK;
     case ROW_END:
-        p->info.changed = row->n.truth;
+        p->info.changed = (uint32_t)row->n.numbers[0];
         p->ended = true;
         return CS_OK;
     default:
@@ -175,7 +159,7 @@ static int read_head(picture *p)
     uint32_t count = (uint32_t)csi_mp_read(&p->s, MP_ARRAY);
     struct row row;
     row.maps = &p->info.config;
-    csi_mp_text(&p->s, csi_row_tag(ROW_PICTURE));
+    csi_mp_text(&p->s, csi_row_tag(ROW_PICTURE)); /* which has been seen, but perhaps not before the end */
     if (p->s.bad || count < 2)
         return CS_E_NOT_REGION;
     p->info.version = (uint32_t)csi_mp_read(&p->s, MP_UINT);

@@ -5,63 +5,57 @@
 #include "ring.h"
 #include "snapshot_format.h"
 
-/* Everything that counts as a change while the picture is taken. */
-static void mix(uint64_t *sum, uint64_t value) { *sum = *sum * 31 + value; }
+struct pen {
+    struct row row;
+    mp_stream s;
+    const cs_region *region;
+    mp_sink to;
+    _Alignas(8) char name[64];
+    cs_engine_snapshot engine;
+};
 
+/* Everything that counts as a change while the picture is taken. */
 static uint64_t digest(const view *v)
 {
-    uint64_t sum = load64(&v->engine->version);
-    mix(&sum, load64(&v->ring->head));
-    for (uint32_t table = 0; table < TABLES; table++) {
-        const table_view *t = &v->tables[table];
-        if (t->count)
-            mix(&sum, load32(&t->head->change));
-        bool numbers = table == TABLE_COUNTERS || table == TABLE_GAUGES;
-        for (uint32_t index = 0, used = numbers ? csi_table_used(t) : 0; index < used; index++) {
-            const struct number *number = payload_of(slot_at(t, index));
-            mix(&sum, load64(&number->value));
-        }
+    uint64_t sum = load64(&v->engine->version) + load64(&v->ring->head);
+    for (const table_view *t = v->tables; t < v->tables + TABLES; t++) {
+        if (!t->count)
+            continue;
+        sum += load32(&t->head->change);
+        uint32_t used = t <= &v->tables[TABLE_GAUGES] ? csi_table_used(t) : 0;
+        for (uint32_t index = 0; index < used; index++)
+            sum = sum * 31 + load64(payload_of(slot_at(t, index)));
     }
     return sum;
 }
+_Static_assert(TABLE_COUNTERS == 0 && TABLE_GAUGES == 1, "the tables of numbers come first");
 
-static void write_row(mp_writer *w, uint32_t kind, struct row *row)
+static void write_row(struct pen *p, uint32_t kind)
 {
-    mp_stream s = {.to = w};
     const char *fields = csi_row_fields(kind);
-    csi_mp_write(w, MP_ARRAY, 1 + csi_row_count(fields));
-    csi_mp_write_text(w, csi_row_tag(kind));
-    csi_row_walk(&s, fields, row);
+    csi_mp_write(&p->s, MP_ARRAY, 1 + csi_mp_length(fields));
+    csi_mp_text(&p->s, csi_row_tag(kind));
+    csi_row_walk(&p->s, fields, &p->row);
 }
 
 /* -- rows of tables ------------------------------------------------------------------------- */
 
-static void look_at_payload(struct slot *slot, uint32_t table, struct row *row)
-{
-    unsigned char *at = payload_of(slot);
-    uint64_t *n = row->n.numbers;
-    for (const char *field = csi_row_fields(table) + 1; *field; field++, at += sizeof(a64))
-        *n++ = *field == 'w' ? load32((a32 *)(void *)at) : load64((a64 *)(void *)at);
-}
-
 /* Its details are only looked for: while their record stands under the word that is returned, they are these. */
-static uint64_t look_at_agent(struct slot *slot, const record *details, struct row *row)
+static uint64_t look_at_agent(struct row *row, struct slot *slot, const record *details)
 {
     const struct agent *agent = agent_in(slot);
     uint64_t word = load64(details->word), state = load64(&agent->status.state), *n = row->n.numbers;
-    const unsigned char *buffer = csi_record_buffer(details, word);
+    const unsigned char *part = csi_record_buffer(details, word) + sizeof(struct details), *end = part + details->bytes;
     uint16_t lengths[4] = {0};
-    if (details->bytes) {
-        copy_out(lengths, buffer, sizeof lengths);
-        if ((uint32_t)lengths[0] + lengths[1] + lengths[2] > details->bytes)
-            memset(lengths, 0, sizeof lengths);
+    if (details->bytes)
+        copy_out(lengths, part - sizeof lengths, sizeof lengths);
+    for (int i = 0; i < 3; i++) {
+        row->u.bytes.at[i] = part;
+        row->u.bytes.length[i] = lengths[i];
+        part += lengths[i];
     }
-    buffer += sizeof lengths;
-    for (int part = 0; part < 3; part++) {
-        row->u.bytes.at[part] = buffer;
-        row->u.bytes.length[part] = lengths[part];
-        buffer += lengths[part];
-    }
+    if (part > end) /* nobody of ours writes that */
+        memset(row->u.bytes.length, 0, sizeof row->u.bytes.length);
     n[0] = agent_type(agent);
     n[1] = agent_status(state);
     n[2] = lane_changes(state);
@@ -71,108 +65,106 @@ static uint64_t look_at_agent(struct slot *slot, const record *details, struct r
     return word;
 }
 
-/* The bytes go out before it is known whether they were whole; if not, "void" takes them back. */
-static int write_slot(mp_writer *w, const view *v, uint32_t table, uint32_t index)
+/* The bytes go out before it is known whether they were whole; if not, "void" takes them back: false. */
+static bool write_slot(struct pen *p, uint32_t table, cs_handle handle)
 {
-    const table_view *t = &v->tables[table];
-    struct slot *slot = slot_at(t, index);
-    for (int round = 0; round < 64; round++) {
-        _Alignas(8) char name[64];
-        struct row row;
-        record details = {.bytes = 0};
-        uint64_t word = 0;
-        cs_handle handle = (uint64_t)load32(&slot->generation) << 32 | index;
-        if (!csi_table_key(v, t, handle, name, &row.name_length))
-            return CS_OK;
-        row.name = name;
-        if (table == TABLE_AGENTS) {
-            details = details_of(v, index);
-            word = look_at_agent(slot, &details, &row);
-        } else {
-            look_at_payload(slot, table, &row);
-        }
-        write_row(w, table, &row);
-        fence_acquire(); /* all of it was read before its versions are looked at again */
-        if ((!details.bytes || csi_record_stood(&details, word)) && still(slot, handle))
-            return w->error;
-        write_row(w, ROW_VOID, 0);
+    const view *v = const_view_of(p->region);
+    struct slot *slot = slot_at(&v->tables[table], (uint32_t)handle);
+    record details = {.bytes = 0};
+    uint64_t word = 0;
+    p->row.kind = table;
+    if (table == TABLE_AGENTS) {
+        details = details_of(v, (uint32_t)handle);
+        word = look_at_agent(&p->row, slot, &details);
+    } else {
+        csi_row_payload(&p->row, slot, false);
     }
-    return CS_E_BUSY;
+    write_row(p, table);
+    fence_acquire(); /* all of it was read before its versions are looked at again */
+    if ((!details.bytes || csi_record_stood(&details, word)) && still(slot, handle))
+        return true;
+    write_row(p, ROW_VOID);
+    return false;
 }
 
-static int write_tables(mp_writer *w, const view *v)
+static int write_table(struct pen *p, uint32_t table)
 {
-    static const uint8_t order[TABLES] = {TABLE_BUDGETS, TABLE_KINDS, TABLE_COUNTERS, TABLE_GAUGES,
-                                          TABLE_AREAS,   TABLE_LOCKS, TABLE_AGENTS};
-    for (uint32_t i = 0; i < TABLES; i++) {
-        uint32_t used = csi_table_used(&v->tables[order[i]]);
-        for (uint32_t index = 0; index < used; index++) {
-            int result = write_slot(w, v, order[i], index);
-            if (result != CS_OK)
-                return result;
+    uint32_t section = const_view_of(p->region)->tables[table].section, cursor = 0, rounds = 0;
+    cs_handle handle;
+    while (cs_names_next(p->region, section, &cursor, &handle, p->name, &p->row.name_length) == CS_OK) {
+        if (write_slot(p, table, handle)) {
+            rounds = 0;
+        } else if (++rounds < 64) {
+            cursor = (uint32_t)handle; /* what is in this slot by now, then */
+        } else {
+            return CS_E_BUSY;
         }
+        if (p->to.error != CS_OK)
+            return p->to.error;
     }
     return CS_OK;
 }
 
 /* -- the rest ------------------------------------------------------------------------------- */
 
-static void write_events(mp_writer *w, const view *v)
+static void write_events(struct pen *p)
 {
+    const view *v = const_view_of(p->region);
+    struct row *row = &p->row;
     uint64_t newest = load64(&v->ring->head);
     uint32_t slots = v->event_mask + 1;
-    struct row row;
-    row.n.numbers[0] = newest;
-    write_row(w, ROW_EVENTS, &row);
+    row->n.numbers[0] = newest;
+    write_row(p, ROW_EVENTS);
     /* Counted, not compared: a head that somebody scribbled on may be the largest number there is. */
     for (uint32_t left = newest < slots ? (uint32_t)newest : slots; left; left--) {
         uint64_t sequence = newest - left + 1, word;
-        row.u.bytes.at[0] = csi_ring_peek(v, sequence, &row.n.event, &word);
-        if (!row.u.bytes.at[0])
+        row->u.bytes.at[0] = csi_ring_peek(v, sequence, &row->n.event, &word);
+        if (!row->u.bytes.at[0])
             continue;
-        row.u.bytes.length[0] = row.n.event.length;
-        write_row(w, ROW_EVENT, &row);
+        row->u.bytes.length[0] = row->n.event.length;
+        write_row(p, ROW_EVENT);
         if (!csi_ring_stood(v, sequence, word))
-            write_row(w, ROW_VOID, 0);
+            write_row(p, ROW_VOID);
     }
-}
-
-static void write_engine(mp_writer *w, const cs_region *region)
-{
-    cs_engine_snapshot engine;
-    struct row row;
-    (void)cs_engine_read(region, &engine);
-    row.maps = &engine;
-    row.n.truth = engine.quiet;
-    write_row(w, ROW_ENGINE, &row);
 }
 
 int cs_snapshot_write(const cs_region *region, cs_write_fn write, void *context, cs_snapshot_info *info)
 {
-    cs_snapshot_info taken = {.version = CS_SNAPSHOT_VERSION};
+    static const uint8_t order[TABLES] = {TABLE_BUDGETS, TABLE_KINDS, TABLE_COUNTERS, TABLE_GAUGES,
+                                          TABLE_AREAS,   TABLE_LOCKS, TABLE_AGENTS};
+    struct pen p;
+    cs_snapshot_info unasked;
+    int result = CS_OK;
     if (!region || !write)
         return CS_E_INVALID;
-    const view *v = const_view_of(region);
-    mp_writer w = {.write = write, .context = context};
-    struct row row;
-    uint64_t before = digest(v);
-    taken.time_ns = cs_port_now_ns();
-    taken.config = v->config;
-    row.n.numbers[0] = CS_SNAPSHOT_VERSION;
-    row.n.numbers[1] = taken.time_ns;
-    row.maps = &taken.config;
-    write_row(&w, ROW_PICTURE, &row);
-    write_engine(&w, region);
-    int result = write_tables(&w, v);
-    write_events(&w, v);
-    row.n.truth = taken.changed = digest(v) != before;
-    write_row(&w, ROW_END, &row);
-    csi_mp_flush(&w);
-    taken.crc = w.crc;
-    csi_mp_write(&w, MP_UINT32, w.crc);
-    csi_mp_flush(&w);
-    taken.bytes = w.bytes;
-    if (info)
-        *info = taken;
-    return result == CS_OK ? w.error : result;
+    if (!info)
+        info = &unasked;
+    memset(&p, 0, sizeof p);
+    memset(info, 0, sizeof *info);
+    p.region = region;
+    p.s.to = &p.to;
+    p.to.write = write;
+    p.to.context = context;
+    p.row.name = p.name;
+    uint64_t before = digest(const_view_of(region)), *n = p.row.n.numbers;
+    info->config = const_view_of(region)->config;
+    n[0] = info->version = CS_SNAPSHOT_VERSION;
+    n[1] = info->time_ns = cs_port_now_ns();
+    p.row.maps = &info->config;
+    write_row(&p, ROW_PICTURE);
+    (void)cs_engine_read(region, &p.engine);
+    n[0] = p.engine.quiet;
+    p.row.maps = &p.engine;
+    write_row(&p, ROW_ENGINE);
+    for (uint32_t i = 0; i < TABLES && result == CS_OK; i++)
+        result = write_table(&p, order[i]);
+    write_events(&p);
+    n[0] = info->changed = digest(const_view_of(region)) != before;
+    write_row(&p, ROW_END);
+    csi_mp_flush(&p.to);
+    info->crc = p.to.crc;
+    csi_mp_write(&p.s, MP_UINT32, p.to.crc);
+    csi_mp_flush(&p.to);
+    info->bytes = p.to.bytes;
+    return result == CS_OK ? p.to.error : result;
 }

@@ -6,10 +6,10 @@
 static const char rows[] = "counter\0nu\0" /* the tables, in their order */
                            "gauge\0nf\0"
                            "area\0nuuuw\0"
-                           "agent\0nuuuuuubbb\0"
+                           "agent\0nwwuuuubbb\0"
                            "lock\0n\0"
                            "kind\0n\0"
-                           "budget\0nu-uu\0"
+                           "budget\0nuuu\0"
                            "engine\0BCDt\0"
                            "events\0u\0"
                            "event\0uuhhhb\0"
@@ -19,14 +19,6 @@ static const char rows[] = "counter\0nu\0" /* the tables, in their order */
 
 const char *csi_row_tag(uint32_t kind) { return csi_word(rows, 2 * kind); }
 const char *csi_row_fields(uint32_t kind) { return csi_word(rows, 2 * kind + 1); }
-
-uint32_t csi_row_count(const char *fields)
-{
-    uint32_t count = 0;
-    for (; *fields; fields++)
-        count += *fields != '-';
-    return count;
-}
 
 /* A map's keys; and where its values are, one behind the other. */
 static const struct map {
@@ -77,21 +69,38 @@ static void walk_name(mp_stream *s, struct row *row)
 void csi_row_walk(mp_stream *s, const char *fields, struct row *row)
 {
     unsigned char *number = (unsigned char *)row->n.numbers;
-    uint32_t part = 0;
+    const void **part = row->u.bytes.at;
     for (; *fields; fields++) {
-        uint32_t width = *fields == 'h' || *fields == 't' ? 4 : 8;
         if (*fields == 'n') {
             walk_name(s, row);
         } else if (*fields == 'b') {
-            csi_mp_bytes(s, MP_BINARY, &row->u.bytes.at[part], &row->u.bytes.length[part]);
+            csi_mp_bytes(s, MP_BINARY, part, &row->u.bytes.length[part - row->u.bytes.at]);
             part++;
-        } else if (*fields == '-') {
-            number += width;
         } else if (*fields < 'a') {
             walk_map(s, *fields, row->maps);
         } else {
+            uint32_t width = *fields == 'h' ? sizeof(uint32_t) : sizeof(uint64_t);
             csi_mp_number(s, *fields == 'f' ? MP_FLOAT : *fields == 't' ? MP_BOOL : MP_UINT, number, width);
+            if (*fields == 'w' && *(uint64_t *)(void *)number > UINT32_MAX)
+                s->bad = true;
             number += width;
         }
+    }
+}
+
+void csi_row_payload(struct row *row, struct slot *slot, bool put)
+{
+    unsigned char *at = payload_of(slot);
+    uint64_t *n = row->n.numbers;
+    for (const char *field = csi_row_fields(row->kind) + 1; *field; field++, n++) {
+        if (put && *field == 'w')
+            poke32((a32 *)(void *)at, (uint32_t)*n);
+        else if (put)
+            poke64((a64 *)(void *)at, *n);
+        else
+            *n = *field == 'w' ? load32((a32 *)(void *)at) : load64((a64 *)(void *)at);
+        at += sizeof(a64);
+        if (row->kind == TABLE_BUDGETS && n == row->n.numbers)
+            at += sizeof(a64); /* what is taken */
     }
 }

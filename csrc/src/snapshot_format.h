@@ -36,6 +36,11 @@ struct row {
     uint32_t kind;
     uint32_t name_length;
     const void *name;
+    void *maps; /* where the values of its maps are: in a cs_config or cs_engine_snapshot */
+    union {     /* its numbers, one behind the other */
+        uint64_t numbers[6];
+        cs_event event;
+    } n;
     union { /* its strings of bytes */
         cs_details details;
         struct {
@@ -43,27 +48,23 @@ struct row {
             uint32_t length[3];
         } bytes;
     } u;
-    union { /* its numbers, one behind the other */
-        uint64_t numbers[6];
-        cs_event event;
-        uint32_t truth;
-    } n;
-    void *maps; /* where the values of its maps are: in a cs_config or cs_engine_snapshot */
 };
 _Static_assert(offsetof(cs_details, metadata) == 2 * sizeof(void *), "as in an array");
 _Static_assert(offsetof(cs_details, metadata_length) == 3 * sizeof(void *) + 8, "as in an array");
 
 /*
  * A kind's tag, and a letter for each of its fields:
- *   n  the name                 b  bytes                    A to D  a map
- *   u  a number of 8 bytes      f  the same, a real one     w  the same, of 4 bytes in a table's payload
- *   h  a number of 4 bytes      t  the same, a truth        -  8 bytes of a table's payload that no picture has
+ *   n  the name    b  bytes          A to D  a map
+ *   u  a number    f  a real one     w  one below 2^32, of 4 bytes in a table's payload
+ *   t  a truth     h  the lower 4 bytes of a number
  */
 CS_INTERNAL const char *csi_row_tag(uint32_t kind);
 CS_INTERNAL const char *csi_row_fields(uint32_t kind);
-CS_INTERNAL uint32_t csi_row_count(const char *fields); /* how many of them a picture has */
 
 /* Write these fields of a row, or read them into it. */
 CS_INTERNAL void csi_row_walk(mp_stream *s, const char *fields, struct row *row);
+
+/* The numbers of a table's row (but agents) into its slot, or from there. */
+CS_INTERNAL void csi_row_payload(struct row *row, struct slot *slot, bool put);
 
 #endif
