@@ -194,18 +194,12 @@ static int fill(view *v, uint32_t index, struct slot *slot, cs_handle handle, vo
 int cs_budget_open(cs_region *region, const char *name, uint32_t length, cs_handle *handle)
 {
     static const table_hooks hooks = {.fill = fill};
-    if (!region || !handle)
-        return CS_E_INVALID;
-    int result = csi_name(view_of(region), name, &length);
-    return result == CS_OK ? csi_table_open(view_of(region), TABLE_BUDGETS, name, length, &hooks, handle) : result;
+    return csi_open(region, name, length, handle, TABLE_BUDGETS, &hooks);
 }
 
 int cs_budget_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle)
 {
-    if (!region || !handle)
-        return CS_E_INVALID;
-    int result = csi_name(const_view_of(region), name, &length);
-    return result == CS_OK ? csi_table_find(const_view_of(region), TABLE_BUDGETS, name, length, handle) : result;
+    return csi_find(region, name, length, handle, TABLE_BUDGETS);
 }
 
 /* Under the table's claim, until csi_table_let_go: nobody is at work in a budget that goes. */
