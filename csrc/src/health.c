@@ -56,6 +56,9 @@ static bool count_participants(const cs_region *region, cs_health *h, struct liv
     return live + dead == slot;
 }
 
+/* How long ago that was; what a clock says that is ahead of this one was now. */
+static uint64_t since(uint64_t now, uint64_t then) { return then < now ? now - then : 0; }
+
 static void count_agents(const view *v, cs_health *h, const struct living *living, uint64_t stale_ns)
 {
     const table_view *t = agents_of(v);
@@ -67,7 +70,7 @@ static void count_agents(const view *v, cs_health *h, const struct living *livin
         const struct agent *agent = agent_in(slot);
         uint64_t seen = peek64(&agent->last_seen_ns);
         agents++;
-        stale += seen < h->time_ns && h->time_ns - seen > stale_ns;
+        stale += since(h->time_ns, seen) > stale_ns;
         dead += !lives(v, living, peek32(&agent->participant));
     }
     h->agents = agents;
@@ -78,26 +81,26 @@ static void count_agents(const view *v, cs_health *h, const struct living *livin
 /* Which of its 32-bit words a number of the result is. */
 #define AT(field) (offsetof(cs_health, field) / 4)
 
-/* Which tables have no room, and how much of each is used: of all but the agents, who were counted one by one. */
+/* How much of each table is used, and which have no room; one that was made without slots is absent, not full. */
 static uint32_t judge_tables(const cs_region *region, uint32_t *numbers)
 {
     static const struct {
-        unsigned char table, used, capacity;
+        unsigned char used, capacity, why;
     } tables[] = {
-        /* in the order of their reasons */
-        {TABLE_AGENTS, AT(agents), AT(agents_capacity)},       {TABLE_AREAS, AT(areas), AT(areas_capacity)},
-        {TABLE_COUNTERS, AT(counters), AT(counters_capacity)}, {TABLE_GAUGES, AT(gauges), AT(gauges_capacity)},
-        {TABLE_LOCKS, AT(locks), AT(locks_capacity)},
+        [TABLE_COUNTERS] = {AT(counters), AT(counters_capacity), CS_WHY_COUNTERS_FULL / CS_WHY_AGENTS_FULL},
+        [TABLE_GAUGES] = {AT(gauges), AT(gauges_capacity), CS_WHY_GAUGES_FULL / CS_WHY_AGENTS_FULL},
+        [TABLE_AREAS] = {AT(areas), AT(areas_capacity), CS_WHY_AREAS_FULL / CS_WHY_AGENTS_FULL},
+        [TABLE_AGENTS] = {AT(agents), AT(agents_capacity), CS_WHY_AGENTS_FULL / CS_WHY_AGENTS_FULL},
+        [TABLE_LOCKS] = {AT(locks), AT(locks_capacity), CS_WHY_LOCKS_FULL / CS_WHY_AGENTS_FULL},
     };
+    const table_view *t = const_view_of(region)->tables;
     uint32_t why = 0;
-    for (uint32_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        const table_view *t = &const_view_of(region)->tables[tables[i].table];
-        uint32_t *used = &numbers[tables[i].used], capacity = t->count;
-        numbers[tables[i].capacity] = capacity;
-        if (i > 0)
-            (void)cs_names_count(region, t->section, used);
-        if (capacity && *used >= capacity)
-            why |= (uint32_t)CS_WHY_AGENTS_FULL << i;
+    for (uint32_t i = 0; i < sizeof tables / sizeof *tables; i++, t++) {
+        uint32_t *used = &numbers[tables[i].used];
+        (void)cs_names_count(region, t->section, used);
+        numbers[tables[i].capacity] = t->count;
+        if (t->count && *used >= t->count)
+            why |= tables[i].why * (uint32_t)CS_WHY_AGENTS_FULL;
     }
     return why;
 }
@@ -106,8 +109,7 @@ static uint32_t judge_tables(const cs_region *region, uint32_t *numbers)
 static uint32_t judge_numbers(const uint32_t *numbers)
 {
     static const struct {
-        unsigned char number, value;
-        uint16_t why;
+        unsigned char number, value, why;
     } bad[] = {
         {AT(engine.states[CS_STATE_BURST]), CS_BURST_ERROR, CS_WHY_ENGINE_ERROR},
         {AT(engine.states[CS_STATE_GENOME]), CS_GENOME_ERROR, CS_WHY_GENOME_ERROR},
@@ -118,8 +120,6 @@ static uint32_t judge_numbers(const uint32_t *numbers)
         {AT(engine.states[CS_STATE_FQ_SAMPLER]), CS_SERVICE_DEGRADED, CS_WHY_SERVICE_DEGRADED},
         {AT(engine.states[CS_STATE_API]), CS_SERVICE_DEGRADED, CS_WHY_SERVICE_DEGRADED},
         {AT(engine.states[CS_STATE_ZMQ]), CS_SERVICE_DEGRADED, CS_WHY_SERVICE_DEGRADED},
-        {AT(engine.cells[CS_FATIGUE_ACTIVE]), 0, CS_WHY_FATIGUE},
-        {AT(engine.cells[CS_FATIGUE_ACTIVE]) + 1, 0, CS_WHY_FATIGUE},
         {AT(participants_dead), 0, CS_WHY_DEAD_PARTICIPANTS},
         {AT(locks_dead), 0, CS_WHY_DEAD_LOCKS},
         {AT(agents_stale), 0, CS_WHY_STALE_AGENTS},
@@ -144,7 +144,7 @@ static uint32_t link_loss(const struct header *header)
 static uint64_t link_age(const struct header *header, uint64_t now)
 {
     uint64_t heard = load64(&header->heard_ns);
-    return heard && heard < now ? now - heard : 0;
+    return heard ? since(now, heard) : 0;
 }
 
 int cs_health_read(const cs_region *region, uint64_t stale_ns, cs_health *health)
@@ -167,10 +167,13 @@ int cs_health_read(const cs_region *region, uint64_t stale_ns, cs_health *health
     h->link_age_ns = link_age(header, h->time_ns);
     h->link_loss = link_loss(header);
     uint32_t why = count_participants(region, h, &living) ? CS_WHY_PARTICIPANTS_FULL : 0;
-    count_agents(v, h, &living, stale_ns);
+    why |= judge_tables(region, numbers);
+    count_agents(v, h, &living, stale_ns); /* one by one, whatever their table says */
     csi_locks_count(v, TABLE_LOCKS, &h->locks_held, &h->locks_dead);
     csi_locks_count(v, TABLE_AREAS, &h->locks_held, &h->locks_dead);
-    why |= judge_tables(region, numbers) | judge_numbers(numbers);
+    why |= judge_numbers(numbers);
+    if (h->engine.cells[CS_FATIGUE_ACTIVE])
+        why |= CS_WHY_FATIGUE;
     if (h->link_age_ns > LINK_SILENT_NS)
         why |= CS_WHY_LINK_SILENT;
     h->reasons = why;
