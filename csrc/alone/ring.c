@@ -100,7 +100,10 @@ int cs_subscribe(const cs_region *region, cs_subscription *s, uint64_t since)
     return CS_OK;
 }
 
-/* The head of what lies at this sequence's slot. While held. */
+/*
+ * The head of the event at a sequence that is not behind the newest nor overwritten, and its data; null where there is a
+ * hole (of a picture, or left by others in a region they have written). While held.
+ */
 static const unsigned char *read_head(const view *v, uint64_t sequence, cs_event *head)
 {
     struct event *event = event_at(v, (uint32_t)sequence - 1);
@@ -113,7 +116,7 @@ static const unsigned char *read_head(const view *v, uint64_t sequence, cs_event
     head->length = kind_length >> 16;
     if (head->length > v->event_bytes)
         head->length = v->event_bytes;
-    return data_of(event);
+    return ((uint32_t)WIDE(&event->word) & 3u) == EVENT_COMMITTED ? data_of(event) : 0;
 }
 
 /* What was overwritten before it was read. */
@@ -132,31 +135,22 @@ static bool wanted(const cs_subscription *s, uint32_t kind)
     return !s->kinds || (kind < s->kind_bits && (s->kinds[kind / 32] >> (kind % 32) & 1u));
 }
 
-/* Is there an event at this sequence? Else a hole, of a picture or of a region that others have written. While held. */
-static bool is_there(const view *v, uint64_t sequence)
-{
-    uint64_t word = WIDE(&event_at(v, (uint32_t)sequence - 1)->word) - lap_word(v, sequence - 1);
-    return word >> LAP_SHIFT == 0 && ((uint32_t)word & 3u) == EVENT_COMMITTED;
-}
-
-/* One step of a subscription: false at its end. *taken when it has put an event into the row. While held. */
-static bool step(const view *v, cs_subscription *s, cs_event *row, bool *taken)
+/* One step of a subscription: is there an event in the row now, or nothing yet, or no more? While held. */
+enum found { EVENT, NO_EVENT, THE_END };
+static enum found step(const view *v, cs_subscription *s, cs_event *row)
 {
     uint64_t newer = WIDE(&v->ring->head) - s->next; /* than the one that is next */
-    *taken = false;
     if ((int64_t)newer < 0)
-        return false;
+        return THE_END;
     if (newer > v->event_mask)
         skip_lost(v, s, newer - v->event_mask);
-    bool there = is_there(v, s->next);
     const unsigned char *data = read_head(v, s->next++, row);
-    if (!there) {
+    if (!data)
         s->holes++;
-    } else if (wanted(s, row->kind)) {
-        memcpy(row + 1, data, row->length);
-        *taken = true;
-    }
-    return true;
+    if (!data || !wanted(s, row->kind))
+        return NO_EVENT;
+    memcpy(row + 1, data, row->length);
+    return EVENT;
 }
 
 int cs_events_drain(cs_region *region, cs_subscription *s, void *rows, uint32_t row_bytes, uint32_t capacity,
@@ -167,13 +161,14 @@ int cs_events_drain(cs_region *region, cs_subscription *s, void *rows, uint32_t 
         return CS_E_INVALID;
     unsigned char *row = rows;
     uint32_t n = 0;
-    for (bool more = true; more && n < capacity;) {
-        bool taken;
+    while (n < capacity) {
         cs_event *event = (cs_event *)(void *)row;
         uint32_t held = hold();
-        more = step(v, s, event, &taken);
+        enum found found = step(v, s, event);
         let_go(held);
-        if (!taken)
+        if (found == THE_END)
+            break;
+        if (found == NO_EVENT)
             continue;
         uint32_t used = (uint32_t)sizeof *event + event->length;
         memset(row + used, 0, row_bytes - used);
@@ -215,8 +210,6 @@ const unsigned char *csi_ring_peek(const view *v, uint64_t sequence, cs_event *e
     uint32_t held = hold();
     const unsigned char *data = read_head(v, sequence, event);
     *word = WIDE(&event_at(v, (uint32_t)sequence - 1)->word);
-    if (!is_there(v, sequence))
-        data = 0;
     let_go(held);
     return data;
 }

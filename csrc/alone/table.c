@@ -73,7 +73,7 @@ static void count(const table_view *t, uint32_t n)
     poke32(&t->head->count, peek32(&t->head->count) + n);
 }
 
-static int insert(view *v, const table_view *t, const char *key, uint32_t length, const table_hooks *hooks,
+__attribute__((noinline)) static int insert(view *v, const table_view *t, const char *key, uint32_t length, const table_hooks *hooks,
                   cs_handle *handle)
 {
     uint32_t hash = csi_hash(key, length);

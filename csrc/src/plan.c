@@ -2,7 +2,7 @@
 
 #define REGION_LIMIT (64ull << 30)
 #define MOST_LINES (uint32_t)(REGION_LIMIT / LAYOUT_LINE)
-#define TABLE_LIMIT (1u << 24)
+#define TABLE_BITS 24
 
 const table_kind csi_table_kinds[TABLES] = {
     {CS_SECTION_COUNTERS, sizeof(struct number)}, {CS_SECTION_GAUGES, sizeof(struct number)},
@@ -35,30 +35,31 @@ _Static_assert(FIELDS == CONFIG_FIELDS && sizeof(cs_config) == FIELDS * sizeof(u
 _Static_assert(offsetof(cs_config, line_bytes) == LINE_BYTES * sizeof(uint32_t), "in their order");
 _Static_assert(offsetof(cs_config, value_bytes) == VALUE_BYTES * sizeof(uint32_t), "to the last");
 
-/* What a number may be: at most `most` (0: anything), a multiple of `rest` + 1, and more where it must be. */
+/* What a number may be: a multiple of `rest` + 1, up to 2 to the power of `bits` (0: any number), and what else holds. */
 static const struct {
-    uint32_t most : 25;
-    uint32_t rest : 4;
-    uint32_t power : 1; /* a power of two */
-    uint32_t some : 1;  /* not zero */
+    uint8_t bits : 5;
+    uint8_t below : 1; /* not that power itself */
+    uint8_t power : 1; /* a power of two */
+    uint8_t some : 1;  /* not zero */
+    uint8_t rest;
 } bounds[FIELDS] = {
-    [AGENTS] = {TABLE_LIMIT, 0, 0, 0},
-    [AREAS] = {TABLE_LIMIT, 0, 0, 0},
-    [COUNTERS] = {TABLE_LIMIT, 0, 0, 0},
-    [GAUGES] = {TABLE_LIMIT, 0, 0, 0},
-    [LOCKS] = {TABLE_LIMIT, 0, 0, 0},
-    [EVENTS] = {TABLE_LIMIT, 1, 1, 1},
-    [EVENT_BYTES] = {32768, 7, 0, 1}, /* and no less than a change */
-    [EVENT_KINDS] = {4096, 0, 0, 0},
-    [PARTICIPANTS] = {4095, 0, 0, 1},
-    [DETAILS_BYTES] = {65528, 7, 0, 0},
-    [KEY_BYTES] = {64, 15, 0, 1},
-    [LINE_BYTES] = {128, 7, 1, 1},
-    [FCL_WINDOW] = {0, 0, 0, 0},
-    [BUDGETS] = {TABLE_LIMIT, 0, 0, 0},
-    [RESERVATIONS] = {1u << 20, 0, 0, 0},
-    [VALUES] = {TABLE_LIMIT, VALUE_WAYS - 1, 0, 0},
-    [VALUE_BYTES] = {32768, 7, 0, 0},
+    [AGENTS] = {TABLE_BITS, 0, 0, 0, 0},
+    [AREAS] = {TABLE_BITS, 0, 0, 0, 0},
+    [COUNTERS] = {TABLE_BITS, 0, 0, 0, 0},
+    [GAUGES] = {TABLE_BITS, 0, 0, 0, 0},
+    [LOCKS] = {TABLE_BITS, 0, 0, 0, 0},
+    [EVENTS] = {TABLE_BITS, 0, 1, 1, 1},
+    [EVENT_BYTES] = {15, 0, 0, 1, 7}, /* and no less than a change */
+    [EVENT_KINDS] = {12, 0, 0, 0, 0},
+    [PARTICIPANTS] = {12, 1, 0, 1, 0},
+    [DETAILS_BYTES] = {16, 1, 0, 0, 7},
+    [KEY_BYTES] = {6, 0, 0, 1, 15},
+    [LINE_BYTES] = {7, 0, 1, 1, 7},
+    [FCL_WINDOW] = {0, 0, 0, 0, 0},
+    [BUDGETS] = {TABLE_BITS, 0, 0, 0, 0},
+    [RESERVATIONS] = {20, 0, 0, 0, 0},
+    [VALUES] = {TABLE_BITS, 0, 0, 0, VALUE_WAYS - 1},
+    [VALUE_BYTES] = {15, 0, 0, 0, 7},
 };
 
 /* A section: how many slots, a slot's bytes (`fixed`, and what that field says `times` over), and what comes before them. */
@@ -85,10 +86,10 @@ static const struct {
     [CS_SECTION_VALUES] = {VALUES, sizeof(struct value), VALUE_BYTES, 1, GROUPS},
 };
 
-static bool within(const uint32_t values[FIELDS], uint32_t field)
+static bool within(uint32_t n, uint32_t field)
 {
-    uint32_t n = values[field], most = bounds[field].most;
-    return (!most || n <= most) && !(n & bounds[field].rest) && (n || !bounds[field].some) &&
+    uint32_t bits = bounds[field].bits, most = (1u << bits) - bounds[field].below;
+    return (!bits || n <= most) && !(n & bounds[field].rest) && (n || !bounds[field].some) &&
            !(bounds[field].power && (n & (n - 1)));
 }
 
@@ -120,7 +121,7 @@ uint32_t csi_plan(const cs_config *config, struct plan *plan)
     const uint32_t *values = (const uint32_t *)(const void *)config;
     uint32_t lines = header + engine;
     for (uint32_t field = 0; field < FIELDS; field++)
-        if (!within(values, field))
+        if (!within(values[field], field))
             return field;
     if (values[EVENT_BYTES] < sizeof(cs_change))
         return EVENT_BYTES;

@@ -73,7 +73,8 @@ bool csi_cas64(a64 *p, uint64_t *expected, uint64_t desired)
     return same;
 }
 
-int csi_add(a64 *cell, int64_t n, uint64_t *value)
+/* Also where all of the program is compiled as one. */
+__attribute__((noinline)) int csi_add(a64 *cell, int64_t n, uint64_t *value)
 {
     uint32_t state = cs_port_enter();
     uint64_t now = cell->raw, sum = now + (uint64_t)n;
