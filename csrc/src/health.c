@@ -56,13 +56,14 @@ static bool count_participants(const cs_region *region, cs_health *h, struct liv
     return live + dead == slot;
 }
 
-/* How long ago that was; what a clock says that is ahead of this one was now. */
+/* From then to now; nothing when that is ahead. */
 static uint64_t since(uint64_t now, uint64_t then) { return then < now ? now - then : 0; }
 
 static void count_agents(const view *v, cs_health *h, const struct living *living, uint64_t stale_ns)
 {
     const table_view *t = agents_of(v);
     uint32_t agents = 0, stale = 0, dead = 0;
+    uint64_t limit = since(h->time_ns, stale_ns); /* who was seen last before this is stale */
     for (uint32_t index = 0, used = csi_table_used(t); index < used; index++) {
         struct slot *slot = slot_at(t, index);
         if (!(load32(&slot->generation) & 1u))
@@ -70,7 +71,7 @@ static void count_agents(const view *v, cs_health *h, const struct living *livin
         const struct agent *agent = agent_in(slot);
         uint64_t seen = peek64(&agent->last_seen_ns);
         agents++;
-        stale += since(h->time_ns, seen) > stale_ns;
+        stale += seen < limit;
         dead += !lives(v, living, peek32(&agent->participant));
     }
     h->agents = agents;
