@@ -144,13 +144,13 @@ void csi_mp_number(mp_stream *s, enum mp_type type, void *at, uint32_t width)
 
 void csi_mp_text(mp_stream *s, const char *text)
 {
-    uint32_t length = csi_mp_length(text);
+    uint32_t length = csi_mp_length(text), found;
     if (s->to) {
         csi_mp_write(s, MP_STRING, length);
         put(s, text, length);
     } else {
-        const char *found = csi_mp_read_bytes(s, MP_STRING, &length);
-        if (!found || !csi_same(found, length, text))
+        const void *at = csi_mp_read_bytes(s, MP_STRING, &found);
+        if (!at || found != length || memcmp(at, text, length) != 0)
             s->bad = true;
     }
 }

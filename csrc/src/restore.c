@@ -13,11 +13,9 @@ typedef struct picture {
     const unsigned char *rows_at; /* behind the head */
     cs_region *region;
     uint64_t newest;
-    bool engine, ended; /* such a row has been read */
     uint32_t longest_name;
-    uint32_t longest_event;
-    uint32_t longest_details;
-    uint32_t rows[TABLES];
+    uint32_t rows[ROW_PICTURE];    /* how many of each kind count */
+    uint32_t longest[ROW_PICTURE]; /* and their longest bytes */
     cs_snapshot_info info;
     cs_engine_snapshot state;
 } picture;
@@ -49,20 +47,21 @@ static bool sound(const picture *p, const struct row *row)
 static int read_row(picture *p, struct row *row)
 {
     uint32_t length, count = (uint32_t)csi_mp_read(&p->s, MP_ARRAY), kind = 0;
-    const char *tag = csi_mp_read_bytes(&p->s, MP_STRING, &length);
-    if (p->s.bad || p->ended)
+    const void *tag = csi_mp_read_bytes(&p->s, MP_STRING, &length);
+    if (p->s.bad || p->rows[ROW_END])
         return CS_E_CORRUPT;
-    while (!csi_same(tag, length, csi_row_tag(kind)))
+    while (length != csi_mp_length(csi_row_tag(kind)) || memcmp(tag, csi_row_tag(kind), length) != 0)
         if (++kind == ROW_PICTURE)
             return CS_E_CORRUPT;
     const char *fields = csi_row_fields(kind);
     if (count != 1 + csi_mp_length(fields))
         return CS_E_CORRUPT;
     if (kind == ROW_ENGINE) {
-        if (p->engine)
+        if (p->rows[ROW_ENGINE])
             return CS_E_CORRUPT;
         memset(&p->state, 0, sizeof p->state);
     }
+    memset(row, 0, sizeof *row);
     row->kind = kind;
     row->maps = &p->state;
     csi_row_walk(&p->s, fields, row);
@@ -89,20 +88,15 @@ static int put_agent(cs_region *region, const struct row *row)
     return result;
 }
 
-static int open_slot(cs_region *region, const struct row *row, cs_handle *handle)
-{
-    static const table_hooks none; /* what differs from zeros in a new slot's payload is written below */
-    uint32_t length = row->name_length, kind;
-    if (row->kind == TABLE_KINDS)
-        return cs_kind_open(region, row->name, length, &kind);
-    int result = csi_name(view_of(region), row->name, &length);
-    return result == CS_OK ? csi_table_open(view_of(region), row->kind, row->name, length, &none, handle) : result;
-}
-
 static int put_slot(cs_region *region, struct row *row)
 {
-    cs_handle handle = 0;
-    int result = open_slot(region, row, &handle);
+    static const table_hooks none; /* what differs from zeros in a new slot's payload is written below */
+    cs_handle handle;
+    if (row->kind == TABLE_KINDS) {
+        uint32_t kind;
+        return cs_kind_open(region, row->name, row->name_length, &kind);
+    }
+    int result = csi_open(region, row->name, row->name_length, &handle, row->kind, &none);
     if (result != CS_OK)
         return result;
     struct slot *slot = slot_at(&view_of(region)->tables[row->kind], (uint32_t)handle);
@@ -118,38 +112,35 @@ static int put_slot(cs_region *region, struct row *row)
     return CS_OK;
 }
 
+static int put_row(picture *p, struct row *row)
+{
+    const view *v = const_view_of(p->region);
+    cs_event *event = &row->n.event;
+    if (row->kind == TABLE_AGENTS)
+        return put_agent(p->region, row);
+    if (row->kind < TABLES)
+        return put_slot(p->region, row);
+    if (row->kind == ROW_EVENTS)
+        csi_ring_restore(v, p->newest);
+    if (row->kind == ROW_EVENT && p->newest - event->sequence <= v->event_mask) {
+        event->length = row->u.bytes.length[0];
+        csi_ring_put(v, event, row->u.bytes.at[0]);
+    }
+    return CS_OK; /* the engine section is written last, over what other rows move */
+}
+
 /* Note what an array that counts says, and put it into the region, if there is one. */
 static int take_row(picture *p, struct row *row)
 {
-    const view *v = const_view_of(p->region);
-    switch (row->kind) {
-    case ROW_ENGINE: /* it is written last, over what other rows move */
-        p->engine = true;
-        return CS_OK;
-    case ROW_EVENTS:
+    const uint32_t *lengths = row->u.bytes.length;
+    p->rows[row->kind]++;
+    raise_to(&p->longest_name, row->name_length);
+    raise_to(&p->longest[row->kind], lengths[0] + lengths[1] + lengths[2]);
+    if (row->kind == ROW_EVENTS)
         p->newest = row->n.numbers[0];
-        if (v)
-            csi_ring_restore(v, p->newest);
-        return CS_OK;
-    case ROW_EVENT:
-        row->n.event.length = row->u.bytes.length[0];
-        raise_to(&p->longest_event, row->n.event.length);
-        if (v && p->newest - row->n.event.sequence <= v->event_mask)
-            csi_ring_put(v, &row->n.event, row->u.bytes.at[0]);
-        return CS_OK;
-    case ROW_END:
+    if (row->kind == ROW_END)
         p->info.changed = (uint32_t)row->n.numbers[0];
-        p->ended = true;
-        return CS_OK;
-    default:
-        p->rows[row->kind]++;
-        raise_to(&p->longest_name, row->name_length);
-        if (row->kind == TABLE_AGENTS)
-            raise_to(&p->longest_details, row->u.bytes.length[0] + row->u.bytes.length[1] + row->u.bytes.length[2]);
-        if (!v)
-            return CS_OK;
-        return row->kind == TABLE_AGENTS ? put_agent(p->region, row) : put_slot(p->region, row);
-    }
+    return p->region ? put_row(p, row) : CS_OK;
 }
 
 /* -- all of it ------------------------------------------------------------------------------ */
@@ -194,7 +185,7 @@ static int read_rows(picture *p)
         if (result == CS_OK && !step_over_void(&p->s))
             result = take_row(p, &row);
     }
-    return result == CS_OK && !(p->ended && p->engine) ? CS_E_CORRUPT : result;
+    return result == CS_OK && !(p->rows[ROW_END] && p->rows[ROW_ENGINE]) ? CS_E_CORRUPT : result;
 }
 
 static int judge(picture *p, const void *bytes, uint64_t size)
@@ -224,7 +215,7 @@ static int judge(picture *p, const void *bytes, uint64_t size)
     if (result == CS_OK)
         result = read_rows(p);
     if (!whole) /* cut short, or changed? */
-        result = p->s.cut || (!p->s.bad && !p->ended) ? CS_E_TRUNCATED : CS_E_CORRUPT;
+        result = p->s.cut || (!p->s.bad && !p->rows[ROW_END]) ? CS_E_TRUNCATED : CS_E_CORRUPT;
     return result;
 }
 
@@ -253,11 +244,11 @@ int cs_snapshot_restore(cs_region *region, const void *bytes, uint64_t size)
             return CS_E_FULL;
     if (p.longest_name >= v->key_bytes)
         return CS_E_NAME;
-    if (p.longest_event > v->event_bytes || p.longest_details > v->details_bytes)
+    if (p.longest[ROW_EVENT] > v->event_bytes || p.longest[TABLE_AGENTS] > v->details_bytes)
         return CS_E_TOO_BIG;
     p.s.at = p.rows_at;
     p.region = region;
-    p.engine = p.ended = false;
+    p.rows[ROW_ENGINE] = p.rows[ROW_END] = 0;
     result = read_rows(&p);
     if (result == CS_OK)
         csi_engine_restore(v, &p.state);
