@@ -303,8 +303,8 @@ static void refill(sender *s)
     if (!rate)
         return;
     uint64_t passed = s->now_ns - s->refilled_ns;
-    if (passed <
-        1000000000) { /* rounded down: a time refilled to that lies ahead of a coarse clock would pass for an age */
+    /* Rounded down: a time refilled to that lies ahead of a coarse clock would pass for an age. */
+    if (passed < 1000000000) {
         ticks = ((uint32_t)passed >> 10) * 1099u >> 20;
         s->refilled_ns += ticks * 976563u;
     } else {
