@@ -1,6 +1,6 @@
 #include "corestate/base.h"
 
-#include "texts.h"
+#include "view.h"
 
 /* Two words each: what they are about is known where they are printed, and base.h says the rest. */
 static const char texts[] = "taken from the dead\0"
@@ -39,5 +39,5 @@ static const char texts[] = "taken from the dead\0"
 const char *cs_strerror(int code)
 {
     uint32_t index = (uint32_t)CS_INHERITED - (uint32_t)code, unknown = CS_INHERITED - CS_E_LIMIT + 1;
-    return csi_text(texts, index < unknown ? index : unknown);
+    return csi_word(texts, index < unknown ? index : unknown);
 }

@@ -2,7 +2,6 @@
 
 #include "agent_table.h"
 #include "lock.h"
-#include "texts.h"
 
 #define FAILED (CS_WHY_ENGINE_ERROR | CS_WHY_GENOME_ERROR | CS_WHY_CONNECTOME_ERROR)
 
@@ -17,7 +16,7 @@ const char *cs_health_reason_name(uint32_t reason)
 {
     for (uint32_t i = 0; 1u << i <= CS_WHY_LINK_SILENT; i++)
         if (reason == 1u << i)
-            return csi_text(reasons, i);
+            return csi_word(reasons, i);
     return 0;
 }
 

@@ -1,8 +1,0 @@
-#include "texts.h"
-
-const char *csi_text(const char *texts, uint32_t index)
-{
-    while (index)
-        index -= *texts++ == 0;
-    return texts;
-}
