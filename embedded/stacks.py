@@ -13,7 +13,9 @@ __all__ = ["deepest"]
 # (the `write` of snapshots and mirrors) is not counted.
 THROUGH_POINTERS = {
     "csi_table_insert": r"fill",
+    "insert": r"fill",
     "csi_table_remove": r"may_remove|seize",
+    "take_out": r"may_remove|seize",
     "csi_bell_wait": r"moved|arrived",
 }
 

@@ -9,8 +9,10 @@ int may_write(const view *v)
 struct slot *slot_of(const table_view *t, cs_handle handle)
 {
     uint32_t index = (uint32_t)handle, generation = (uint32_t)(handle >> 32);
+    if (index >= t->count || !(generation & 1u))
+        return 0;
     struct slot *slot = slot_at(t, index);
-    return index < t->count && (generation & 1u) && peek32(&slot->generation) == generation ? slot : 0;
+    return peek32(&slot->generation) == generation ? slot : 0;
 }
 
 int csi_row(const cs_region *region, uint32_t table, cs_handle handle, row *r)

@@ -41,7 +41,7 @@ $2_FLAGS_$1 := $$(FREERTOS_INCLUDES_$1)
 $(OUT)/$1/$2.elf: $$(foreach s,$$($2_SOURCES),$(OUT)/$1/$2/$$(notdir $$(basename $$s)).o) $(OUT)/$1/freertos/freertos.o \
                   $(OUT)/$1/freertos/mps2.o $$(foreach s,$$(BOARD),$$(call object,$1,$$s)) \
                   $(OUT)/$1/freertos/kernel.a $$(call library,$1,$2) $$(HERE)/mps2/mps2.ld
-	@$$(LINK_$1) $$(LINK_FLAGS) -Map $$(basename $$@).map -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(LIBGCC)
+	@$$(call link_$1,$2,$$(basename $$@).map) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(LIBGCC)
 $(foreach s,$($2_SOURCES),$(eval $(call IMAGE_OBJECT,$1,$2,$s)))
 endef
 $(foreach t,$(TOOLCHAINS),$(foreach i,$(FREERTOS_IMAGES),$(eval $(call FREERTOS_IMAGE,$t,$i))))
