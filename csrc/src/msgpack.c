@@ -44,16 +44,16 @@ static void put(mp_stream *s, const void *bytes, uint32_t length)
 
 void csi_mp_write(mp_stream *s, enum mp_type type, uint64_t value)
 {
-    const struct encoding *e = &encodings[type];
+    const struct encoding e = encodings[type];
     unsigned char out[9], *at = out + sizeof out; /* filled from its end */
-    uint32_t code = e->fixed + (uint32_t)value, bytes = 0;
-    if (value >= e->below) {
+    uint32_t code = e.fixed + (uint32_t)value, bytes = 0;
+    if (value >= e.below) {
         do {
             *--at = (unsigned char)value;
             value >>= 8;
             bytes++;
-        } while (value || bytes < 1u << e->least || (bytes & (bytes - 1)));
-        code = e->sized + bytes / 2 - bytes / 8; /* the logarithm of 1, 2, 4 or 8 */
+        } while (value || bytes < 1u << e.least || (bytes & (bytes - 1)));
+        code = e.sized + bytes / 2 - bytes / 8; /* the logarithm of 1, 2, 4 or 8 */
     }
     *--at = (unsigned char)code;
     put(s, at, 1 + bytes);

@@ -162,8 +162,8 @@ static int read_head(picture *p)
     p->info.time_ns = row.n.numbers[0];
     p->rows_at = p->s.at;
     if (cs_config_check(&p->info.config, 0) != CS_OK)
-        p->s.bad = true;
-    return p->s.bad ? CS_E_CORRUPT : CS_OK;
+        p->s.bad = true; /* and so is every row behind it */
+    return CS_OK;
 }
 
 /* Step over ["void"], which takes back the array before it. */
@@ -207,15 +207,12 @@ static int judge(picture *p, const void *bytes, uint64_t size)
     if (result == CS_E_VERSION)
         return result;
     uint32_t crc = (uint32_t)csi_mp_read(&last, MP_UINT32);
-    bool whole = !last.bad && csi_crc32c(0, bytes, (size_t)(size - TRAILER)) == crc;
-    if (whole) {
-        p->info.crc = crc;
-        p->info.bytes = size;
-    }
     if (result == CS_OK)
         result = read_rows(p);
-    if (!whole) /* cut short, or changed? */
-        result = p->s.cut || (!p->s.bad && !p->rows[ROW_END]) ? CS_E_TRUNCATED : CS_E_CORRUPT;
+    if (last.bad || csi_crc32c(0, bytes, (size_t)(size - TRAILER)) != crc) /* cut short, or changed? */
+        return p->s.cut || (!p->s.bad && !p->rows[ROW_END]) ? CS_E_TRUNCATED : CS_E_CORRUPT;
+    p->info.crc = crc;
+    p->info.bytes = size;
     return result;
 }
 

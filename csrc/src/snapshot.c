@@ -11,6 +11,7 @@ struct pen {
     const cs_region *region;
     mp_sink to;
     _Alignas(8) char name[64];
+    cs_snapshot_info info;
     cs_engine_snapshot engine;
 };
 
@@ -44,7 +45,14 @@ static void write_row(struct pen *p, uint32_t kind)
 static uint64_t look_at_agent(struct row *row, struct slot *slot, const record *details)
 {
     const struct agent *agent = agent_in(slot);
-    uint64_t word = load64(details->word), state = load64(&agent->status.state), *n = row->n.numbers;
+    uint64_t state = load64(&agent->status.state), *n = row->n.numbers;
+    n[0] = agent_type(agent);
+    n[1] = agent_status(state);
+    n[2] = lane_changes(state);
+    n[3] = peek64(&agent->registered_ns);
+    n[4] = peek64(&agent->last_seen_ns);
+    n[5] = peek32(&agent->participant);
+    uint64_t word = load64(details->word);
     const unsigned char *part = csi_record_buffer(details, word) + sizeof(struct details), *end = part + details->bytes;
     uint16_t lengths[4] = {0};
     if (details->bytes)
@@ -56,12 +64,6 @@ static uint64_t look_at_agent(struct row *row, struct slot *slot, const record *
     }
     if (part > end) /* nobody of ours writes that */
         memset(row->u.bytes.length, 0, sizeof row->u.bytes.length);
-    n[0] = agent_type(agent);
-    n[1] = agent_status(state);
-    n[2] = lane_changes(state);
-    n[3] = peek64(&agent->registered_ns);
-    n[4] = peek64(&agent->last_seen_ns);
-    n[5] = peek32(&agent->participant);
     return word;
 }
 
@@ -133,24 +135,20 @@ int cs_snapshot_write(const cs_region *region, cs_write_fn write, void *context,
     static const uint8_t order[TABLES] = {TABLE_BUDGETS, TABLE_KINDS, TABLE_COUNTERS, TABLE_GAUGES,
                                           TABLE_AREAS,   TABLE_LOCKS, TABLE_AGENTS};
     struct pen p;
-    cs_snapshot_info unasked;
     int result = CS_OK;
     if (!region || !write)
         return CS_E_INVALID;
-    if (!info)
-        info = &unasked;
     memset(&p, 0, sizeof p);
-    memset(info, 0, sizeof *info);
     p.region = region;
     p.s.to = &p.to;
     p.to.write = write;
     p.to.context = context;
     p.row.name = p.name;
     uint64_t before = digest(const_view_of(region)), *n = p.row.n.numbers;
-    info->config = const_view_of(region)->config;
-    n[0] = info->version = CS_SNAPSHOT_VERSION;
-    n[1] = info->time_ns = cs_port_now_ns();
-    p.row.maps = &info->config;
+    p.info.config = const_view_of(region)->config;
+    n[0] = p.info.version = CS_SNAPSHOT_VERSION;
+    n[1] = p.info.time_ns = cs_port_now_ns();
+    p.row.maps = &p.info.config;
     write_row(&p, ROW_PICTURE);
     (void)cs_engine_read(region, &p.engine);
     n[0] = p.engine.quiet;
@@ -159,12 +157,14 @@ int cs_snapshot_write(const cs_region *region, cs_write_fn write, void *context,
     for (uint32_t i = 0; i < TABLES && result == CS_OK; i++)
         result = write_table(&p, order[i]);
     write_events(&p);
-    n[0] = info->changed = digest(const_view_of(region)) != before;
+    n[0] = p.info.changed = digest(const_view_of(region)) != before;
     write_row(&p, ROW_END);
     csi_mp_flush(&p.to);
-    info->crc = p.to.crc;
+    p.info.crc = p.to.crc;
     csi_mp_write(&p.s, MP_UINT32, p.to.crc);
     csi_mp_flush(&p.to);
-    info->bytes = p.to.bytes;
+    p.info.bytes = p.to.bytes;
+    if (info)
+        *info = p.info;
     return result == CS_OK ? p.to.error : result;
 }

@@ -20,6 +20,8 @@ static const char rows[] = "counter\0nu\0" /* the tables, in their order */
 const char *csi_row_tag(uint32_t kind) { return csi_word(rows, 2 * kind); }
 const char *csi_row_fields(uint32_t kind) { return csi_word(rows, 2 * kind + 1); }
 
+#define ENGINE_KEYS 22 /* fields of the engine section that have a name */
+
 /* A map's keys; and where its values are, one behind the other. */
 static const struct map {
     const char *(*key)(uint32_t number); /* null where there is none */
@@ -28,7 +30,7 @@ static const struct map {
     uint8_t width; /* of a value, in bytes */
 } maps[] = {
     {csi_config_field, 0, sizeof(cs_config) / sizeof(uint32_t), sizeof(uint32_t)},
-    {cs_engine_field_name, offsetof(cs_engine_snapshot, cells), 22, sizeof(uint64_t)},
+    {cs_engine_field_name, offsetof(cs_engine_snapshot, cells), ENGINE_KEYS, sizeof(uint64_t)},
     {cs_engine_state_name, offsetof(cs_engine_snapshot, states), CS_STATES, sizeof(uint32_t)},
     {cs_engine_state_name, offsetof(cs_engine_snapshot, changes), CS_STATES, sizeof(uint64_t)},
 };
@@ -41,18 +43,18 @@ static bool is_real(uint32_t field)
 
 static void walk_map(mp_stream *s, char letter, void *values)
 {
-    const struct map *map = &maps[letter - 'A'];
-    unsigned char *value = (unsigned char *)values + map->offset;
-    uint32_t left = map->keys;
+    const struct map map = maps[letter - 'A'];
+    unsigned char *value = (unsigned char *)values + map.offset;
+    uint32_t left = map.keys;
     csi_mp_number(s, MP_MAP, &left, sizeof left);
-    if (left > map->keys || (left < map->keys && letter != 'B')) /* of the engine, later fields may be missing */
+    if (left > map.keys || (left < map.keys && letter != 'B')) /* of the engine, later fields may be missing */
         s->bad = true;
-    for (uint32_t number = 0; left && !s->bad; number++, value += map->width) {
-        const char *key = map->key(number);
+    for (uint32_t number = 0; left && !s->bad; number++, value += map.width) {
+        const char *key = map.key(number);
         if (!key)
             continue;
         csi_mp_text(s, key);
-        csi_mp_number(s, letter == 'B' && is_real(number) ? MP_FLOAT : MP_UINT, value, map->width);
+        csi_mp_number(s, letter == 'B' && is_real(number) ? MP_FLOAT : MP_UINT, value, map.width);
         if (letter == 'C' && *(uint32_t *)(void *)value > cs_engine_state_max(number))
             s->bad = true;
         left--;
@@ -92,6 +94,7 @@ void csi_row_payload(struct row *row, struct slot *slot, bool put)
 {
     unsigned char *at = payload_of(slot);
     uint64_t *n = row->n.numbers;
+    uint32_t skip = row->kind == TABLE_BUDGETS ? sizeof(a64) : 0; /* what is taken, behind the limit */
     for (const char *field = csi_row_fields(row->kind) + 1; *field; field++, n++) {
         if (put && *field == 'w')
             poke32((a32 *)(void *)at, (uint32_t)*n);
@@ -99,8 +102,7 @@ void csi_row_payload(struct row *row, struct slot *slot, bool put)
             poke64((a64 *)(void *)at, *n);
         else
             *n = *field == 'w' ? load32((a32 *)(void *)at) : load64((a64 *)(void *)at);
-        at += sizeof(a64);
-        if (row->kind == TABLE_BUDGETS && n == row->n.numbers)
-            at += sizeof(a64); /* what is taken */
+        at += sizeof(a64) + skip;
+        skip = 0;
     }
 }
