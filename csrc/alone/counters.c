@@ -200,13 +200,13 @@ int cs_gauge_add(cs_region *region, cs_handle handle, double n, double *value)
         return CS_E_NAN;
     int result = begin(region, TABLE_GAUGES, handle, &w);
     if (result == CS_OK) {
-        double sum = value_of(WIDE(&w.number->value)) + n;
-        if (is_nan(bits_of(sum))) {
+        uint64_t sum = csi_add_f64(WIDE(&w.number->value), bits_of(n));
+        if (is_nan(sum)) {
             result = CS_E_NAN; /* an infinity met the other one */
         } else {
-            WIDE(&w.number->value) = bits_of(sum);
+            WIDE(&w.number->value) = sum;
             if (value)
-                *value = sum;
+                *value = value_of(sum);
         }
     }
     return end(&w, result);

@@ -223,15 +223,14 @@ int cs_gauge_add(cs_region *region, cs_handle handle, double n, double *value)
     int result = n == n ? writable(v, TABLE_GAUGES, handle, &number) : CS_E_NAN;
     if (result != CS_OK)
         return result;
-    uint64_t now = peek64(&number->value);
-    double sum;
+    uint64_t now = peek64(&number->value), sum;
     do {
-        sum = value_of(now) + n;
-        if (is_nan(bits_of(sum)))
+        sum = csi_add_f64(now, bits_of(n));
+        if (is_nan(sum))
             return CS_E_NAN; /* an infinity met the other one */
-    } while (!cas64(&number->value, &now, bits_of(sum)));
+    } while (!cas64(&number->value, &now, sum));
     if (value)
-        *value = sum;
+        *value = value_of(sum);
     return written(v, TABLE_GAUGES, handle, number);
 }
 

@@ -1,6 +1,6 @@
 /*
  * number.h: adding to a cell without ever passing its ends; and what a f64 is, told from its bits, since many
- * boards would compare two of them by a library.
+ * boards would compare and add two of them by a library.
  */
 #ifndef CORESTATE_NUMBER_H
 #define CORESTATE_NUMBER_H
@@ -49,6 +49,16 @@ static inline double value_of(uint64_t bits)
 #define INFINITY_BITS 0x7FF0000000000000u
 static inline bool is_nan(uint64_t bits) { return (bits & 0x7FFFFFFFFFFFFFFFu) > INFINITY_BITS; }
 static inline bool is_negative(uint64_t bits) { return bits > 0x8000000000000000u; } /* minus zero is zero */
+
+/* The sum of two doubles, by their bits. Of boards without a unit for them the compiler's library is not exact, and large. */
+#if (CORESTATE_ALONE || defined(__arm__)) && !(defined(__ARM_FP) && __ARM_FP & 8)
+#define CS_DOUBLE_UNIT 0
+CS_INTERNAL uint64_t csi_add_f64(uint64_t a, uint64_t b);
+#else
+#define CS_DOUBLE_UNIT 1
+static inline uint64_t csi_add_f64(uint64_t a, uint64_t b) { return bits_of(value_of(a) + value_of(b)); }
+#endif
+
 /* Of numbers that are not negative the greater one has the greater bits. */
 static inline bool is_above(uint64_t bits, uint64_t most) { return !(bits >> 63) && bits > most; }
 

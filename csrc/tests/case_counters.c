@@ -208,6 +208,68 @@ void case_gauge(void)
     suite_close(0);
 }
 
+/* A number whose sums are hard: of few bits, or of nearly all. */
+static uint64_t hard_f64(uint64_t *state, uint32_t exponent)
+{
+    uint64_t random = suite_random(state), bit = 1ull << (random & 0xFF) % 52;
+    uint64_t fractions[4] = {suite_random(state) >> 12, bit, bit - 1, ~(bit - 1) << 12 >> 12};
+    uint64_t fraction = exponent < 0x7FF ? fractions[random >> 8 & 3] : 0;
+    return (random >> 63) << 63 | (uint64_t)exponent << 52 | fraction;
+}
+
+/* Of b added to a: what is there then. */
+static uint64_t f64_sum(cs_region *region, cs_handle handle, uint64_t a, uint64_t b)
+{
+    double sum = 0, left = 0;
+    CHECK_RESULT(cs_gauge_set(region, handle, bits_to_f64(a)), CS_OK);
+    int result = cs_gauge_add(region, handle, bits_to_f64(b), &sum);
+    CHECK_RESULT(cs_gauge_get(region, handle, &left), CS_OK);
+    CHECK_EQUAL(f64_to_bits(result == CS_OK ? sum : left), f64_to_bits(left));
+    return f64_to_bits(left);
+}
+
+/* Sums are the same everywhere, also where the processor cannot add doubles. */
+void case_f64_sums(void)
+{
+    static const uint64_t known[][3] = {
+        {0x3FF0000000000000, 0x3CA0000000000000, 0x3FF0000000000000}, /* a half goes to the even one */
+        {0x3FF0000000000001, 0x3CA0000000000000, 0x3FF0000000000002},
+        {0x3FF0000000000000, 0x3CA0000000000001, 0x3FF0000000000001},
+        {0x3FF0000000000000, 0x3C90000000000001, 0x3FF0000000000000},
+        {0x4890000000000001, 0xC680000040000000, 0x488FFFFFFFF00002}, /* what fell out still counts */
+        {0x7FEFFFFFFFFFFFFF, 0x7C90000000000000, 0x7FF0000000000000}, /* beyond the greatest */
+        {0x7FEFFFFFFFFFFFFF, 0x7C8FFFFFFFFFFFFF, 0x7FEFFFFFFFFFFFFF},
+        {0xFFE0000000000000, 0xFFE0000000000000, 0xFFF0000000000000},
+        {0x000FFFFFFFFFFFFF, 0x0000000000000001, 0x0010000000000000}, /* around the least */
+        {0x0010000000000000, 0x8000000000000001, 0x000FFFFFFFFFFFFF},
+        {0x3FF0000000000000, 0xBFF0000000000000, 0}, /* zeros */
+        {0x8000000000000000, 0x8000000000000000, 0x8000000000000000},
+        {0x8000000000000000, 0, 0},
+        {0xFFF0000000000000, 0x7FEFFFFFFFFFFFFF, 0xFFF0000000000000},
+    };
+    cs_region *region = suite_open(0, 0);
+    cs_handle handle = 0;
+    uint64_t state = 1, digest = 0;
+    NEED(region);
+    CHECK_RESULT(cs_gauge_open(region, "sum", CS_NUL, &handle), CS_OK);
+    for (uint32_t i = 0; i < sizeof known / sizeof *known; i++) {
+        suite_about("known sum", i);
+        CHECK_EQUAL(f64_sum(region, handle, known[i][0], known[i][1]), known[i][2]);
+        CHECK_EQUAL(f64_sum(region, handle, known[i][1], known[i][0]), known[i][2]);
+    }
+    for (uint32_t i = 0; i < 100000; i++) {
+        static const uint32_t ends[] = {0, 1, 2, 63, 0x7FD, 0x7FE, 0x7FE, 0x7FF};
+        uint64_t random = suite_random(&state);
+        uint32_t apart = (uint32_t)(random >> 8) % (random & 1 ? 3 : 61);
+        uint32_t greater = random & 2 ? ends[random >> 4 & 7] : (uint32_t)(random >> 16) % 0x7FF;
+        uint64_t a = hard_f64(&state, greater), b = hard_f64(&state, greater > apart ? greater - apart : 0);
+        suite_about("sum", i);
+        digest = digest * 0x9E3779B97F4A7C15u + f64_sum(region, handle, random & 4 ? a : b, random & 4 ? b : a);
+    }
+    CHECK_EQUAL(digest, 15939418916940667629u); /* of processors that can */
+    suite_close(0);
+}
+
 /* -- addresses ------------------------------------------------------------------------------ */
 
 void case_column(void)

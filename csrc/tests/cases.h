@@ -37,6 +37,7 @@
     CASE(counter_version)                                                                                              \
     CASE(counter_wait)                                                                                                 \
     CASE(gauge)                                                                                                        \
+    CASE(f64_sums)                                                                                                     \
     CASE(column)                                                                                                       \
     CASE(hot_cell)                                                                                                     \
     CASE(engine_states)                                                                                                \
