@@ -40,7 +40,10 @@ int cs_engine_set_state(cs_region *region, uint32_t state, uint32_t value)
     view *v = view_of(region);
     if (state >= CS_STATES || value > csi_engine_states[state].max)
         return CS_E_INVALID;
-    cs_change change = {.subject = state, .new_value = value, .table = CS_SECTION_ENGINE};
+    cs_change change;
+    change.subject = state;
+    change.new_value = value;
+    change.table = CS_SECTION_ENGINE;
     int result = may_write(v);
     if (result != CS_OK)
         return result;
@@ -84,6 +87,9 @@ static uint32_t settable(uint32_t field)
     return field < CS_ENGINE_CELLS ? csi_engine_types[field] : (uint32_t)CS_TYPE_NONE;
 }
 
+_Static_assert(CS_TYPE_F64 == 2 && CS_TYPE_PERCENT == 3 && CS_TYPE_BOOL == 4, "one bit tells the real ones");
+static bool is_real(uint32_t type) { return type >> 1 & 1u; }
+
 /* Set to a number, whole or real, of one sign at most: the greater of two has the greater bits. */
 static int put(cs_region *region, uint32_t field, uint64_t bits, bool real)
 {
@@ -91,7 +97,7 @@ static int put(cs_region *region, uint32_t field, uint64_t bits, bool real)
     uint64_t most = type == CS_TYPE_BOOL ? 1 : UINT64_MAX;
     if (real)
         most = type == CS_TYPE_PERCENT ? HUNDRED : INFINITY_BITS;
-    if (!type || (type == CS_TYPE_F64 || type == CS_TYPE_PERCENT) != real)
+    if (!type || is_real(type) != real)
         return CS_E_INVALID;
     if (bits > most && !(real && bits << 1 == 0)) /* minus zero is zero */
         return real && is_nan(bits) ? CS_E_NAN : CS_E_RANGE;

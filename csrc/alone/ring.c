@@ -19,18 +19,27 @@ static uint64_t lap_word(const view *v, uint64_t position)
 
 /* -- writing -------------------------------------------------------------------------------- */
 
-/* The next event; its data is the caller's to write. While held. */
+/* An event's head where its sequence says; its data is the caller's to write. While held. */
+static unsigned char *write_head(const view *v, const cs_event *head, uint32_t source)
+{
+    uint64_t position = head->sequence - 1;
+    struct event *event = event_at(v, (uint32_t)position);
+    WIDE(&event->word) = lap_word(v, position) | (source << 2 | EVENT_COMMITTED);
+    WIDE(&event->time_ns) = head->time_ns;
+    poke32(&event->kind_length, head->length << 16 | head->kind);
+    poke32(&event->source_format, head->format << 24 | source);
+    return data_of(event);
+}
+
+/* The next event. While held. */
 static unsigned char *append(const view *v, uint32_t kind, uint32_t format, uint32_t length)
 {
-    uint64_t position = WIDE(&v->ring->head);
-    struct event *event = event_at(v, (uint32_t)position);
-    uint32_t owner = peek32(&v->owner);
-    WIDE(&v->ring->head) = position + 1;
-    WIDE(&event->word) = lap_word(v, position) | (owner << 2 | EVENT_COMMITTED);
-    WIDE(&event->time_ns) = cs_port_now_ns();
-    poke32(&event->kind_length, length << 16 | kind);
-    poke32(&event->source_format, format << 24 | owner);
-    return data_of(event);
+    const cs_event head = {.sequence = ++WIDE(&v->ring->head),
+                           .time_ns = cs_port_now_ns(),
+                           .kind = kind,
+                           .format = format,
+                           .length = length};
+    return write_head(v, &head, peek32(&v->owner));
 }
 
 /* In whole words of eight bytes, the last one filled up with zeros. */
@@ -229,14 +238,7 @@ void csi_ring_restore(const view *v, uint64_t newest)
     WIDE(&v->ring->head) = newest;
 }
 
-void csi_ring_put(const view *v, const cs_event *from, const void *data)
+void csi_ring_put(const view *v, const cs_event *event, const void *data)
 {
-    uint64_t position = from->sequence - 1;
-    struct event *event = event_at(v, (uint32_t)position);
-    uint32_t source = from->source & CLAIM_OWNER;
-    WIDE(&event->word) = lap_word(v, position) | (source << 2 | EVENT_COMMITTED);
-    WIDE(&event->time_ns) = from->time_ns;
-    poke32(&event->kind_length, from->length << 16 | from->kind);
-    poke32(&event->source_format, from->format << 24 | source);
-    put_data(data_of(event), data, from->length);
+    put_data(write_head(v, event, event->source & CLAIM_OWNER), data, event->length);
 }
