@@ -14,8 +14,10 @@ TARGETS = ("region", "snapshot")
 # What a peer's bytes reach first: opening, and everything that reads.
 READ_PATHS = (
     "region.c",
+    "describe.c",
     "plan.c",
     "table.c",
+    "names.c",
     "ring.c",
     "record.c",
     "agents.c",
@@ -77,7 +79,7 @@ def report(work: Path, corpus: Path) -> str:
         "Made by `csrc/proof/campaign --report`. Each slice starts from the corpus that the ones before it left.",
         "`region` is attach and every read and write over an image the input chooses, between two inaccessible pages;",
         "`snapshot` is probe and restore of a picture, and a look at what came of it. In the `guided` form the fuzzer",
-        "also sees what is compared with what.",
+        "also sees what is compared with what; `alone` is the core for boards.",
         "",
         "| target | form | executions | slices | seconds |",
         "|---|---|---:|---:|---:|",

@@ -52,9 +52,7 @@ static int make_sensors(void)
 
 int sensors_begin(void)
 {
-    int result = cs_region_format(sensors_memory, sizeof sensors_memory, &config, CS_ZEROED);
-    if (result == CS_OK)
-        result = cs_region_attach(&sensors_region, sensors_memory, sizeof sensors_memory, CS_PRIVATE, -1);
+    int result = cs_region_make(&sensors_region, sensors_memory, sizeof sensors_memory, &config, CS_ZEROED);
     if (result == CS_OK)
         result = cs_counter_open(&sensors_region, "samples", CS_NUL, &samples);
     if (result == CS_OK)
