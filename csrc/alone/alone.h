@@ -34,6 +34,9 @@ CS_INTERNAL void let_go_told(const view *v, uint32_t held);
  * region is closed. CS_OK, or TIMEOUT, INTERRUPTED, CLOSED, BUSY. */
 CS_INTERNAL int csi_sleep(const view *v, const a32 *word, deadline until, uint32_t seen);
 
+/* Sleep until ready(context), which is asked before the bell is touched. CS_OK, or TIMEOUT, INTERRUPTED, CLOSED, BUSY. */
+CS_INTERNAL int csi_await(const view *v, struct bell *bell, bool (*ready)(void *), void *context, uint64_t timeout_ns);
+
 /* Write a built-in event. Its readers are woken by let_go_told. While held. */
 CS_INTERNAL void csi_tell(view *v, uint32_t kind, const cs_change *change, const void *name, uint32_t length);
 /* The same with the name of the slot it is about (change->subject in change->table). */

@@ -41,14 +41,18 @@ int csi_sleep(const view *v, const a32 *word, deadline until, uint32_t seen)
     return result == CS_E_TIMEOUT ? CS_OK : result; /* of this slice; the caller's time is checked above */
 }
 
-int csi_bell_wait(const view *v, struct bell *bell, deadline until, uint64_t slice_ns, bool (*ready)(void *),
-                  void *context)
+int csi_await(const view *v, struct bell *bell, bool (*ready)(void *), void *context, uint64_t timeout_ns)
 {
-    bool deaf = !peek32(&v->owner);
-    uint32_t ticket = peek32(&bell->change);
-    (void)slice_ns;
-    if (!deaf)
-        poke32(&bell->flag, 1);
-    fence_sc(); /* the look at the data comes after the flag */
-    return ready(context) ? CS_OK : csi_sleep(v, deaf ? 0 : &bell->change, until, ticket);
+    deadline until = deadline_in(timeout_ns);
+    int result = CS_OK;
+    while (result == CS_OK && !ready(context)) {
+        bool deaf = !peek32(&v->owner);
+        uint32_t ticket = peek32(&bell->change);
+        if (!deaf)
+            poke32(&bell->flag, 1);
+        fence_sc(); /* the look at the data comes after the flag */
+        if (!ready(context))
+            result = csi_sleep(v, deaf ? 0 : &bell->change, until, ticket);
+    }
+    return result;
 }

@@ -205,11 +205,7 @@ int cs_events_wait(cs_region *region, cs_subscription *s, uint64_t timeout_ns)
         return CS_E_INVALID;
     const view *v = view_of(region);
     struct awaited awaited = {v, s};
-    deadline until = deadline_in(timeout_ns);
-    int result = CS_OK;
-    while (result == CS_OK && !arrived(&awaited))
-        result = csi_bell_wait(v, &v->ring->bell, until, BELL_SLICE_NS, arrived, &awaited);
-    return result;
+    return csi_await(v, &v->ring->bell, arrived, &awaited, timeout_ns);
 }
 
 /* -- for pictures --------------------------------------------------------------------------- */

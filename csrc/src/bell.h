@@ -67,11 +67,13 @@ static inline uint64_t deadline_slice(deadline until, uint64_t slice)
     return left < slice ? left : slice;
 }
 
+#if !CORESTATE_ALONE /* which has csi_await */
 /*
  * One slice of sleep, after which the caller looks again: CS_OK, or TIMEOUT, INTERRUPTED, CLOSED, BUSY.
  * `ready(context)` is the look between raising the flag and going to sleep.
  */
 CS_INTERNAL int csi_bell_wait(const view *v, struct bell *bell, deadline until, uint64_t slice_ns,
                               bool (*ready)(void *), void *context);
+#endif
 
 #endif
