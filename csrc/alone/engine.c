@@ -17,10 +17,9 @@ void touch(const view *v)
 
 /* -- states --------------------------------------------------------------------------------- */
 
-__attribute__((noinline)) struct lane *csi_engine_lane(const view *v, uint64_t number)
+__attribute__((noinline)) static struct lane *lane_at(const view *v, uint32_t state)
 {
     struct engine *e = v->engine;
-    uint32_t state = (uint32_t)number;
     return state < COUNT(e->core) ? &e->core[state] : &e->service[state - COUNT(e->core)].lane;
 }
 
@@ -32,7 +31,7 @@ static uint32_t known_value(uint32_t state, uint64_t word)
 
 uint32_t cs_engine_state(const cs_region *region, uint32_t state)
 {
-    return state < CS_STATES ? known_value(state, load64(&csi_engine_lane(const_view_of(region), state)->state)) : 0;
+    return state < CS_STATES ? known_value(state, load64(&lane_at(const_view_of(region), state)->state)) : 0;
 }
 
 int cs_engine_set_state(cs_region *region, uint32_t state, uint32_t value)
@@ -48,7 +47,7 @@ int cs_engine_set_state(cs_region *region, uint32_t state, uint32_t value)
     if (result != CS_OK)
         return result;
     uint32_t held = hold();
-    struct lane *lane = csi_engine_lane(v, state);
+    struct lane *lane = lane_at(v, state);
     if (lane_value(WIDE(&lane->state)) != value) {
         csi_lane_step(v, lane, &change);
         csi_tell(v, csi_engine_states[state].kind, &change, 0, 0);
@@ -141,7 +140,7 @@ int cs_engine_read(const cs_region *region, cs_engine_snapshot *s)
     for (uint32_t field = 0; field < CS_ENGINE_FIELDS; field++)
         s->cells[field] = WIDE(cell_at(v, field));
     for (uint32_t state = 0; state < CS_STATES; state++) {
-        uint64_t word = WIDE(&csi_engine_lane(v, state)->state);
+        uint64_t word = WIDE(&lane_at(v, state)->state);
         s->states[state] = known_value(state, word);
         s->changes[state] = lane_changes(word);
     }
@@ -155,5 +154,5 @@ void csi_engine_restore(const view *v, const cs_engine_snapshot *s)
         if (csi_engine_types[field])
             store64(cell_at(v, field), s->cells[field]);
     for (uint32_t state = 0; state < CS_STATES; state++)
-        store64(&csi_engine_lane(v, state)->state, s->changes[state] << 16 | s->states[state]);
+        store64(&lane_at(v, state)->state, s->changes[state] << 16 | s->states[state]);
 }

@@ -88,8 +88,9 @@ static int judge(const struct header *header, uint64_t size, struct plan *plan, 
         return header->byte_order ? CS_E_BYTE_ORDER : CS_E_NOT_READY;
     if (header->version != CS_LAYOUT_VERSION)
         return CS_E_VERSION;
-    if (header->ready != 1)
-        return header->ready ? CS_E_CORRUPT : CS_E_NOT_READY;
+    uint32_t ready = peek32(&header->ready);
+    if (ready != 1)
+        return ready ? CS_E_CORRUPT : CS_E_NOT_READY;
     csi_header_config(header, config);
     if (header->section_count != CS_SECTIONS || csi_plan(config, plan) != CONFIG_FIELDS ||
         memcmp(header->sections, plan->sections, sizeof plan->sections) != 0 || header->size != plan->size)

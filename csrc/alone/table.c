@@ -73,8 +73,8 @@ static void count(const table_view *t, uint32_t n)
     poke32(&t->head->count, peek32(&t->head->count) + n);
 }
 
-__attribute__((noinline)) static int insert(view *v, const table_view *t, const char *key, uint32_t length, const table_hooks *hooks,
-                  cs_handle *handle)
+__attribute__((noinline)) static int insert(view *v, const table_view *t, const char *key, uint32_t length,
+                                            const table_hooks *hooks, cs_handle *handle)
 {
     uint32_t hash = csi_hash(key, length);
     if (walk(t, key, length, hash, handle))
@@ -110,7 +110,8 @@ __attribute__((noinline)) static int insert(view *v, const table_view *t, const 
     return CS_OK;
 }
 
-static int take_out(view *v, const table_view *t, cs_handle handle, int (*may)(view *, struct slot *))
+__attribute__((noinline)) static int take_out(view *v, const table_view *t, cs_handle handle,
+                                              int (*may)(view *, struct slot *))
 {
     struct slot *slot = slot_of(t, handle);
     if (!slot)

@@ -188,6 +188,7 @@ static inline bool cas64(a64 *p, uint64_t *expected, uint64_t desired)
 #else
 /* Functions, since the section around each is more code than the call (wide.c). */
 uint64_t csi_load64(const a64 *p);
+void csi_store64(a64 *p, uint64_t value);
 uint64_t csi_swap64(a64 *p, uint64_t value);
 uint64_t csi_add64(a64 *p, uint64_t n);
 bool csi_cas64(a64 *p, uint64_t *expected, uint64_t desired);
@@ -195,8 +196,8 @@ ONE uint64_t peek64(const a64 *p) { return csi_load64(p); }
 ONE uint64_t load64(const a64 *p) { return csi_load64(p); }
 ONE uint64_t load64_sc(const a64 *p) { return csi_load64(p); }
 ONE uint64_t swap64(a64 *p, uint64_t value) { return csi_swap64(p, value); }
-ONE void poke64(a64 *p, uint64_t value) { (void)csi_swap64(p, value); }
-ONE void store64(a64 *p, uint64_t value) { (void)csi_swap64(p, value); }
+ONE void poke64(a64 *p, uint64_t value) { csi_store64(p, value); }
+ONE void store64(a64 *p, uint64_t value) { csi_store64(p, value); }
 ONE uint64_t add64(a64 *p, uint64_t n) { return csi_add64(p, n); }
 ONE uint64_t add64_relaxed(a64 *p, uint64_t n) { return csi_add64(p, n); }
 static inline bool cas64(a64 *p, uint64_t *expected, uint64_t desired) { return csi_cas64(p, expected, desired); }

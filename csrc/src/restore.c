@@ -81,8 +81,7 @@ static int put_agent(cs_region *region, const struct row *row)
         struct agent *agent = agent_in(slot_at(agents_of(view_of(region)), (uint32_t)handle));
         poke64(&agent->status.state, n[2] << 16 | n[1]);
         poke64(&agent->registered_ns, n[3]);
-        poke64(&agent->last_seen_ns,
-               n[4]); /* n[5], who registered it then, means nothing: this process speaks for it */
+        poke64(&agent->last_seen_ns, n[4]); /* n[5], who registered it then, means nothing: we speak for it */
         poke32(&agent->status.promised, 0);
     }
     return result;
@@ -190,14 +189,12 @@ static int read_rows(picture *p)
 
 static int judge(picture *p, const void *bytes, uint64_t size)
 {
+    static const char tag[] = {'\xA9', 'c', 'o', 'r', 'e', 's', 't', 'a', 't', 'e'}; /* behind the array's own byte */
     const unsigned char *start = bytes;
     memset(p, 0, sizeof *p);
     if (!bytes)
         return CS_E_INVALID;
-    if (size < 12 || memcmp(start + 1,
-                            "\xA9"
-                            "corestate",
-                            10) != 0)
+    if (size < 12 || memcmp(start + 1, tag, sizeof tag) != 0)
         return CS_E_NOT_REGION;
     const unsigned char *trailer = start + size - TRAILER;
     mp_stream last = {.at = trailer, .end = trailer + TRAILER};

@@ -15,17 +15,19 @@ struct pen {
     cs_engine_snapshot engine;
 };
 
+static uint32_t folded(uint64_t value) { return (uint32_t)value ^ (uint32_t)(value >> 32) * 0x9E3779B1u; }
+
 /* Everything that counts as a change while the picture is taken. */
-static uint64_t digest(const view *v)
+static uint32_t digest(const view *v)
 {
-    uint64_t sum = load64(&v->engine->version) + load64(&v->ring->head);
+    uint32_t sum = (uint32_t)(load64(&v->engine->version) + load64(&v->ring->head));
     for (const table_view *t = v->tables; t < v->tables + TABLES; t++) {
         if (!t->count)
             continue;
         sum += load32(&t->head->change);
         uint32_t used = t <= &v->tables[TABLE_GAUGES] ? csi_table_used(t) : 0;
         for (uint32_t index = 0; index < used; index++)
-            sum = sum * 31 + load64(payload_of(slot_at(t, index)));
+            sum = sum * 31 + folded(load64(payload_of(slot_at(t, index))));
     }
     return sum;
 }
@@ -144,7 +146,8 @@ int cs_snapshot_write(const cs_region *region, cs_write_fn write, void *context,
     p.to.write = write;
     p.to.context = context;
     p.row.name = p.name;
-    uint64_t before = digest(const_view_of(region)), *n = p.row.n.numbers;
+    uint32_t before = digest(const_view_of(region));
+    uint64_t *n = p.row.n.numbers;
     p.info.config = const_view_of(region)->config;
     n[0] = p.info.version = CS_SNAPSHOT_VERSION;
     n[1] = p.info.time_ns = cs_port_now_ns();

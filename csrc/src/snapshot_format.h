@@ -1,24 +1,21 @@
 /*
  * snapshot_format.h: what a picture is made of.
  *
- * A stream of MessagePack arrays, each starting with its tag, then an unsigned
- * 32-bit integer: the CRC-32C of all bytes before it.
+ * A stream of MessagePack arrays, each starting with its tag, then an unsigned 32-bit integer: the
+ * CRC-32C of all bytes before it.
  *
  *   ["corestate", version, time_ns, {configuration}]       first
  *   ["engine", {fields}, {states}, {changes of each}, quiet]
- *   ["kind", name]                                         in the order of
- * their numbers
+ *   ["kind", name]                                         in the order of their numbers
  *   ["counter", name, u64]  ["gauge", name, f64]
  *   ["area", name, neurons, incoming, outgoing, fcl_window]
  *   ["lock", name]
- *   ["budget", name, limit, spent, detections]             reservations are of
- * the moment and left out
- *   ["agent", id, type, status, changes, registered_ns, last_seen_ns,
- * participant, capabilities, transport, metadata]
+ *   ["budget", name, limit, spent, detections]             reservations are of the moment and left out
+ *   ["agent", id, type, status, changes, registered_ns, last_seen_ns, participant,
+ *             capabilities, transport, metadata]
  *   ["events", newest sequence]
  *   ["event", sequence, time_ns, kind, source, format, data]
- *   ["void"]                                               the array before
- * this one does not count
+ *   ["void"]                                               the array before this one does not count
  *   ["end", changed]                                       last
  */
 #ifndef CORESTATE_SNAPSHOT_FORMAT_H

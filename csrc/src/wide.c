@@ -3,6 +3,9 @@
 #include "number.h"
 
 #if !CS_WIDE
+/* Once, also where all of a program is compiled as one. */
+#define APART __attribute__((noinline))
+
 uint32_t csi_swap32(a32 *p, uint32_t value)
 {
     STEP();
@@ -31,7 +34,7 @@ bool csi_cas32(a32 *p, uint32_t *expected, uint32_t desired)
     return same;
 }
 
-uint64_t csi_load64(const a64 *p)
+APART uint64_t csi_load64(const a64 *p)
 {
     uint32_t state = cs_port_enter();
     uint64_t value = p->raw;
@@ -39,7 +42,15 @@ uint64_t csi_load64(const a64 *p)
     return value;
 }
 
-uint64_t csi_swap64(a64 *p, uint64_t value)
+APART void csi_store64(a64 *p, uint64_t value)
+{
+    uint32_t state = cs_port_enter();
+    STEP();
+    p->raw = value;
+    cs_port_leave(state);
+}
+
+APART uint64_t csi_swap64(a64 *p, uint64_t value)
 {
     uint32_t state = cs_port_enter();
     uint64_t old = p->raw;
@@ -49,7 +60,7 @@ uint64_t csi_swap64(a64 *p, uint64_t value)
     return old;
 }
 
-uint64_t csi_add64(a64 *p, uint64_t n)
+APART uint64_t csi_add64(a64 *p, uint64_t n)
 {
     uint32_t state = cs_port_enter();
     uint64_t old = p->raw;
@@ -59,7 +70,7 @@ uint64_t csi_add64(a64 *p, uint64_t n)
     return old;
 }
 
-bool csi_cas64(a64 *p, uint64_t *expected, uint64_t desired)
+APART bool csi_cas64(a64 *p, uint64_t *expected, uint64_t desired)
 {
     uint32_t state = cs_port_enter();
     uint64_t found = p->raw;
@@ -73,8 +84,7 @@ bool csi_cas64(a64 *p, uint64_t *expected, uint64_t desired)
     return same;
 }
 
-/* Also where all of the program is compiled as one. */
-__attribute__((noinline)) int csi_add(a64 *cell, int64_t n, uint64_t *value)
+APART int csi_add(a64 *cell, int64_t n, uint64_t *value)
 {
     uint32_t state = cs_port_enter();
     uint64_t now = cell->raw, sum = now + (uint64_t)n;
