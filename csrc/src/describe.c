@@ -3,29 +3,32 @@
 
 void cs_config_default(cs_config *config)
 {
-    *config = (cs_config){.agents = 1024,
-                          .areas = 256,
-                          .counters = 256,
-                          .gauges = 64,
-                          .locks = 256,
-                          .events = 1024,
-                          .event_bytes = 128,
-                          .event_kinds = 64,
-                          .participants = 256,
-                          .agent_details_bytes = 256,
-                          .key_bytes = 64,
-                          .line_bytes = 64,
-                          .fcl_window = 20,
-                          .budgets = 1024,
-                          .reservations = 1024,
-                          .values = 1024,
-                          .value_bytes = 464};
+    static const uint16_t numbers[] = {
+#define DEFAULT(field, number) [offsetof(cs_config, field) / sizeof(uint32_t)] = number
+        DEFAULT(agents, 1024),       DEFAULT(areas, 256),
+        DEFAULT(counters, 256),      DEFAULT(gauges, 64),
+        DEFAULT(locks, 256),         DEFAULT(events, 1024),
+        DEFAULT(event_bytes, 128),   DEFAULT(event_kinds, 64),
+        DEFAULT(participants, 256),  DEFAULT(agent_details_bytes, 256),
+        DEFAULT(key_bytes, 64),      DEFAULT(line_bytes, 64),
+        DEFAULT(fcl_window, 20),     DEFAULT(budgets, 1024),
+        DEFAULT(reservations, 1024), DEFAULT(values, 1024),
+        DEFAULT(value_bytes, 464),
+#undef DEFAULT
+    };
+    _Static_assert(sizeof(cs_config) == sizeof numbers / sizeof *numbers * sizeof(uint32_t), "a number for each");
+    unsigned char *to = (unsigned char *)config;
+    for (uint32_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        uint32_t number = numbers[i];
+        memcpy(to + i * sizeof number, &number, sizeof number);
+    }
 }
 
-/* Where the header has the fields of cs_config, as words from its start. */
+/* Where the header has the words of a cs_config, and of a cs_region_info before its config, as words from its start. */
 #define WORD_OF(member) (uint8_t)(offsetof(struct header, member) / sizeof(uint32_t))
+#define TWO_OF(member) WORD_OF(member), WORD_OF(member) + 1
 #define COUNT_OF(section) WORD_OF(sections[section].count)
-static const uint8_t config_words[sizeof(cs_config) / sizeof(uint32_t)] = {
+static const uint8_t config_words[] = {
     COUNT_OF(CS_SECTION_AGENTS),  COUNT_OF(CS_SECTION_AREAS),   COUNT_OF(CS_SECTION_COUNTERS),
     COUNT_OF(CS_SECTION_GAUGES),  COUNT_OF(CS_SECTION_LOCKS),   COUNT_OF(CS_SECTION_EVENTS),
     WORD_OF(event_bytes),         COUNT_OF(CS_SECTION_KINDS),   COUNT_OF(CS_SECTION_PARTICIPANTS),
@@ -33,13 +36,31 @@ static const uint8_t config_words[sizeof(cs_config) / sizeof(uint32_t)] = {
     WORD_OF(fcl_window),          COUNT_OF(CS_SECTION_BUDGETS), COUNT_OF(CS_SECTION_RESERVATIONS),
     COUNT_OF(CS_SECTION_VALUES),  WORD_OF(value_bytes),
 };
+static const uint8_t info_words[] = {
+    TWO_OF(size),        TWO_OF(size), /* what is expected, until something else is */
+    TWO_OF(instance[0]), TWO_OF(instance[1]), TWO_OF(boot[0]), TWO_OF(boot[1]),        TWO_OF(created_ns),
+    WORD_OF(version),    WORD_OF(byte_order), WORD_OF(ready),  WORD_OF(section_count),
+};
+_Static_assert(sizeof config_words == sizeof(cs_config) / sizeof(uint32_t) &&
+                   sizeof info_words == offsetof(cs_region_info, config) / sizeof(uint32_t),
+               "a word for each");
+
+static void pick(const struct header *header, const uint8_t *words, uint32_t count, void *to)
+{
+    const unsigned char *from = (const unsigned char *)header;
+    unsigned char *at = to;
+    for (uint32_t i = 0; i < count; i++, at += sizeof(uint32_t))
+        memcpy(at, from + words[i] * sizeof(uint32_t), sizeof(uint32_t));
+}
 
 void csi_header_config(const struct header *header, cs_config *config)
 {
-    const unsigned char *from = (const unsigned char *)header;
-    unsigned char *to = (unsigned char *)config;
-    for (uint32_t i = 0; i < sizeof config_words; i++, to += sizeof(uint32_t))
-        memcpy(to, from + config_words[i] * sizeof(uint32_t), sizeof(uint32_t));
+    pick(header, config_words, sizeof config_words, config);
+}
+
+static void describe(const struct header *header, cs_region_info *info)
+{
+    pick(header, info_words, sizeof info_words, info);
 }
 
 /* One look at the header, into memory nobody else writes; everything after judges the copy. */
@@ -51,28 +72,17 @@ void csi_header_copy(struct header *copy, const void *memory)
     poke32(&copy->ready, ready);
 }
 
-static void describe(const struct header *header, cs_region_info *info)
-{
-    info->size = header->size;
-    memcpy(info->instance, header->instance, sizeof info->instance);
-    memcpy(info->boot, header->boot, sizeof info->boot);
-    info->created_ns = header->created_ns;
-    info->version = header->version;
-    info->byte_order = header->byte_order;
-    info->ready = header->ready;
-    info->sections = header->section_count;
-}
-
 int cs_region_probe(const void *memory, uint64_t size, cs_region_info *info)
 {
     struct header header;
-    struct plan plan = {.size = 0};
+    struct plan plan;
     cs_region_info found;
+    plan.size = 0;
     memset(&found, 0, sizeof found);
     int result = csi_inspect(memory, size, &header, &plan, &found.config);
-    found.expected = plan.size;
     if (result != CS_E_NOT_REGION)
         describe(&header, &found);
+    found.expected = plan.size;
     if (info)
         *info = found;
     return result;
@@ -126,9 +136,9 @@ const char *cs_section_name(uint32_t kind)
 
 const table_view *csi_table(const view *v, uint32_t section)
 {
-    for (uint32_t table = 0; table < TABLES; table++)
-        if (v->tables[table].section == section)
-            return &v->tables[table];
+    for (const table_view *t = v->tables; t < v->tables + TABLES; t++)
+        if (t->section == section)
+            return t;
     return 0;
 }
 

@@ -21,7 +21,7 @@ static uint32_t built_in_kind(const char *name, uint32_t length)
     uint32_t kind = 1;
     for (const char *word = built_in; *word; kind++) {
         uint32_t n = 0;
-        while (n < length && name[n] && word[n] == name[n])
+        while (n < length && word[n] && word[n] == name[n])
             n++;
         if (!word[n] && (n == length || (length == CS_NUL && !name[n])))
             return kind;
@@ -37,8 +37,10 @@ int cs_kind_open(cs_region *region, const char *name, uint32_t length, uint32_t 
     if (!region || !name || !kind)
         return CS_E_INVALID;
     *kind = built_in_kind(name, length); /* which needs no room */
-    int result = *kind ? CS_OK : csi_open(region, name, length, &handle, TABLE_KINDS, &hooks);
-    if (result == CS_OK && !*kind)
+    if (*kind)
+        return CS_OK;
+    int result = csi_open(region, name, length, &handle, TABLE_KINDS, &hooks);
+    if (result == CS_OK)
         *kind = CS_KIND_USER + (uint32_t)handle;
     return result;
 }
@@ -49,25 +51,31 @@ int cs_kind_find(const cs_region *region, const char *name, uint32_t length, uin
     if (!region || !name || !kind)
         return CS_E_INVALID;
     *kind = built_in_kind(name, length);
-    int result = *kind ? CS_OK : csi_find(region, name, length, &handle, TABLE_KINDS);
-    if (result == CS_OK && !*kind)
+    if (*kind)
+        return CS_OK;
+    int result = csi_find(region, name, length, &handle, TABLE_KINDS);
+    if (result == CS_OK)
         *kind = CS_KIND_USER + (uint32_t)handle;
     return result;
 }
 
 int cs_kind_name(const cs_region *region, uint32_t kind, char name[64], uint32_t *length)
 {
+    cs_handle handle;
     if (!region || !name || !length)
         return CS_E_INVALID;
-    if (kind >= CS_KIND_BURST_ENGINE_STATE_CHANGED && kind <= CS_KIND_BUDGET_WARNING) {
-        const char *word = csi_word(built_in, kind - 1);
-        *length = (uint32_t)(csi_word(word, 1) - word) - 1;
+    if (kind - CS_KIND_BURST_ENGINE_STATE_CHANGED < CS_KIND_BUDGET_WARNING) {
+        const char *word = csi_word(built_in, kind - CS_KIND_BURST_ENGINE_STATE_CHANGED);
+        uint32_t n = 0;
         memset(name, 0, 64);
-        memcpy(name, word, *length);
+        for (; word[n]; n++)
+            name[n] = word[n];
+        *length = n;
         return CS_OK;
     }
-    cs_handle handle;
-    if (kind < CS_KIND_USER || cs_names_at(region, CS_SECTION_KINDS, kind - CS_KIND_USER, &handle) != CS_OK)
+    /* One below CS_KIND_USER is far beyond the last. */
+    if (cs_names_at(region, CS_SECTION_KINDS, kind - CS_KIND_USER, &handle) != CS_OK ||
+        cs_names_get(region, CS_SECTION_KINDS, handle, name, length) != CS_OK)
         return CS_E_NOT_FOUND;
-    return cs_names_get(region, CS_SECTION_KINDS, handle, name, length) == CS_OK ? CS_OK : CS_E_NOT_FOUND;
+    return CS_OK;
 }
