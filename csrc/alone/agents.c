@@ -27,15 +27,14 @@ int cs_agent_may(uint32_t from, uint32_t to)
 int cs_agent_set_status(cs_region *region, cs_handle handle, uint32_t status, uint32_t *changed)
 {
     row r;
-    int moves = 0, result = CS_E_INVALID;
-    if (status < CS_AGENT_STATUSES)
-        result = csi_row_to_write(region, TABLE_AGENTS, handle, &r);
+    uint32_t moves = 0;
+    int result = status < CS_AGENT_STATUSES ? csi_row_to_write(region, TABLE_AGENTS, handle, &r) : CS_E_INVALID;
     if (result == CS_OK) {
         struct lane *lane = &((struct agent *)r.payload)->status;
         uint32_t now = agent_status(WIDE(&lane->state));
-        moves = cs_agent_may(now, status);
         r.change.new_value = status;
-        if (moves) {
+        if (cs_agent_may(now, status)) {
+            moves = 1;
             csi_lane_step(r.v, lane, &r.change);
             csi_tell_of(r.v, CS_KIND_AGENT_STATUS_CHANGED, &r.change);
         } else if (now != status) {
@@ -44,13 +43,13 @@ int cs_agent_set_status(cs_region *region, cs_handle handle, uint32_t status, ui
         let_go_told(r.v, r.held);
     }
     if (changed)
-        *changed = (uint32_t)moves;
+        *changed = moves;
     return result;
 }
 
 /* -- details -------------------------------------------------------------------------------- */
 
-/* cs_details, its three strings counted. */
+/* cs_details, or the empty ones, its three strings counted. */
 struct parts {
     const void *at[3];
     uint32_t length[3];
@@ -69,13 +68,15 @@ static struct details *buffer_of(const view *v, uint32_t index, uint32_t word)
     return (void *)buffer;
 }
 
-/* The next version, into the buffer that is not the present one's; the last word is filled up with zeros. What turns out
- * not to fit has spoiled only that buffer. */
+/* The next version, into the buffer that is not the present one's and is zero where nothing comes. What turns out not to
+ * fit has spoiled only that buffer. */
 static int write_details(const view *v, struct agent *agent, uint32_t index, const struct parts *parts)
 {
-    struct details header = {{0}}, *buffer = buffer_of(v, index, (uint32_t)WIDE(&agent->details) + ONE_VERSION);
-    unsigned char *to = (unsigned char *)(buffer + 1);
+    struct details *header = buffer_of(v, index, (uint32_t)WIDE(&agent->details) + ONE_VERSION);
+    unsigned char *to = (unsigned char *)(header + 1);
     uint32_t room = v->details_bytes;
+    if (room)
+        memset(header, 0, sizeof *header + room);
     for (int i = 0; parts && i < 3; i++) {
         uint32_t length = parts->length[i];
         if (length > room)
@@ -85,22 +86,22 @@ static int write_details(const view *v, struct agent *agent, uint32_t index, con
         if (!parts->at[i])
             return CS_E_INVALID;
         memcpy(to, parts->at[i], length);
-        header.lengths[i] = (uint16_t)length;
+        header->lengths[i] = (uint16_t)length;
         to += length;
         room -= length;
     }
-    if (v->details_bytes) {
-        memset(to, 0, room % 8);
-        *buffer = header;
+    if (v->details_bytes)
         WIDE(&agent->details) = (WIDE(&agent->details) | (ONE_VERSION - 1)) + 1;
-    }
     return CS_OK;
 }
 
-/* Into a picture whose numbers are zero yet. */
+/* What only the larger picture has, into one whose numbers are zero yet. */
 static int read_details(const view *v, const struct agent *agent, cs_agent_info *info, void *to, uint32_t capacity)
 {
     uint64_t word = WIDE(&agent->details);
+    info->changes = lane_changes(WIDE(&agent->status.state));
+    if (instant_begin(v) & 1u)
+        return CS_E_BUSY;
     if (!v->details_bytes)
         return CS_OK;
     const struct details *header = buffer_of(v, (uint32_t)info->handle, (uint32_t)word);
@@ -121,7 +122,7 @@ static int read_details(const view *v, const struct agent *agent, cs_agent_info 
 int cs_agent_set_details(cs_region *region, cs_handle handle, const cs_details *details)
 {
     row r;
-    if (!region || !details)
+    if (!details)
         return CS_E_INVALID;
     int result = csi_row_to_write(region, TABLE_AGENTS, handle, &r);
     if (result != CS_OK)
@@ -190,7 +191,7 @@ int cs_agent_register(cs_region *region, const char *id, uint32_t length, uint32
 int cs_agent_deregister(cs_region *region, cs_handle handle, uint32_t reason)
 {
     row r;
-    if (!region || reason > CS_REASON_DEAD)
+    if (reason > CS_REASON_DEAD)
         return CS_E_INVALID;
     int result = csi_row_to_write(region, TABLE_AGENTS, handle, &r);
     if (result != CS_OK)
@@ -198,6 +199,12 @@ int cs_agent_deregister(cs_region *region, cs_handle handle, uint32_t reason)
     (void)csi_table_remove(r.v, TABLE_AGENTS, r.change.subject, 0, 0); /* which it can be, since it is there and held */
     announce(&r, CS_KIND_AGENT_DEREGISTERED, agent_type(r.payload), reason);
     return CS_OK;
+}
+
+/* Of who is there; of a free slot it is stale, as it is by the time he has gone. */
+static cs_handle handle_at(const table_view *t, uint32_t index)
+{
+    return handle_of(peek32(&slot_at(t, index)->generation), index);
 }
 
 int cs_agents_reap(cs_region *region, uint64_t older_than_ns, uint32_t dead)
@@ -214,8 +221,7 @@ int cs_agents_reap(cs_region *region, uint64_t older_than_ns, uint32_t dead)
     for (uint32_t index = csi_table_used(t); index--;) {
         struct slot *slot = slot_at(t, index);
         const struct agent *agent = agent_in(slot);
-        /* What is read here is this one's, or the handle is stale by then. */
-        cs_handle handle = (uint64_t)peek32(&slot->generation) << 32 | index;
+        cs_handle handle = handle_at(t, index);
         int64_t age = (int64_t)(now - load64(&agent->last_seen_ns)); /* negative where the clock was set back */
         uint32_t reason = age >= 0 && (uint64_t)age > older_than_ns ? CS_REASON_SILENT : CS_REASON_DEREGISTERED;
         if (dead > csi_alive_id(v, peek32(&agent->participant)))
@@ -244,31 +250,30 @@ int cs_agent_heartbeat(cs_region *region, cs_handle handle)
     return CS_OK;
 }
 
-/* What both pictures of an agent have: two times from registered_ns on, three numbers from type on. */
-static void describe(const struct agent *agent, uint64_t *times, uint32_t *numbers)
+/* What both pictures of an agent begin with: its handle and two times; then four numbers from type on; and its id. */
+__attribute__((noinline)) static void describe(const row *r, uint64_t *times, uint32_t *numbers, char *id)
 {
-    times[0] = WIDE(&agent->registered_ns);
-    times[1] = WIDE(&agent->last_seen_ns);
+    const struct agent *agent = r->payload;
+    times[0] = r->change.subject;
+    times[1] = WIDE(&agent->registered_ns);
+    times[2] = WIDE(&agent->last_seen_ns);
     numbers[0] = agent_type(agent);
     numbers[1] = agent_status(WIDE(&agent->status.state));
     numbers[2] = peek32(&agent->participant);
+    (void)csi_table_key(r->v, agents_of(r->v), r->change.subject, id, &numbers[3]);
 }
 
 int cs_agent_get(const cs_region *region, cs_handle handle, cs_agent_info *info, void *details, uint32_t capacity)
 {
     row r;
-    if (!region || !info)
+    if (!info)
         return CS_E_INVALID;
     int result = csi_row(region, TABLE_AGENTS, handle, &r);
     if (result != CS_OK)
         return result;
-    const struct agent *agent = r.payload;
     memset(info, 0, sizeof *info);
-    info->handle = handle;
-    info->changes = lane_changes(WIDE(&agent->status.state));
-    describe(agent, &info->registered_ns, &info->type);
-    (void)csi_table_key(r.v, agents_of(r.v), handle, info->id, &info->id_length);
-    result = instant_begin(r.v) & 1u ? CS_E_BUSY : read_details(r.v, agent, info, details, capacity);
+    describe(&r, &info->handle, &info->type, info->id);
+    result = read_details(r.v, r.payload, info, details, capacity);
     let_go(r.held);
     return result;
 }
@@ -277,14 +282,14 @@ int cs_agents_export(const cs_region *region, cs_agent_row *rows, uint32_t capac
 {
     if (!region || !count || (!rows && capacity))
         return CS_E_INVALID;
-    uint32_t cursor = 0, filled = 0;
-    for (cs_agent_row *to = rows; filled < capacity;) {
+    const table_view *t = agents_of(const_view_of(region));
+    cs_agent_row *to = rows;
+    uint32_t filled = 0;
+    for (uint32_t index = 0, used = csi_table_used(t); index < used && filled < capacity; index++) {
         row r;
-        if (cs_names_next(region, CS_SECTION_AGENTS, &cursor, &to->handle, to->id, &to->id_length) != CS_OK)
-            break;
-        if (csi_row(region, TABLE_AGENTS, to->handle, &r) != CS_OK) /* it has gone since */
+        if (csi_row(region, TABLE_AGENTS, handle_at(t, index), &r) != CS_OK) /* there is none */
             continue;
-        describe(r.payload, &to->registered_ns, &to->type);
+        describe(&r, &to->handle, &to->type, to->id);
         let_go(r.held);
         to++;
         filled++;

@@ -52,8 +52,7 @@ static int operate(const cs_region *region, enum operation operation, cs_handle 
     row r;
     if (field >= CS_AREA_FIELDS || !number)
         return CS_E_INVALID;
-    int result =
-        operation == GET ? csi_row(region, TABLE_AREAS, handle, &r) : csi_row_to_write(region, TABLE_AREAS, handle, &r);
+    int result = csi_row(region, operation == GET ? TABLE_AREAS : TABLE_AREAS | TO_WRITE, handle, &r);
     if (result != CS_OK)
         return result;
     a32 *words = (a32 *)r.payload + 2 * field;

@@ -180,14 +180,14 @@ void csi_locks_abandon(view *v, uint32_t owner)
     abandon(&v->tables[TABLE_AREAS], owner);
 }
 
-void csi_locks_count(const view *v, uint32_t table, uint32_t *held, uint32_t *dead)
+void csi_locks_count(const view *v, uint32_t table, uint32_t *held_dead)
 {
     const table_view *t = &v->tables[table];
     for (uint32_t index = t->count; index--;) {
         uint32_t word = peek32(&lock_at(t, index)->word) & ~CLAIM_WAITERS; /* of what was removed: 0 */
         if (word) {
-            ++*held;
-            *dead += word == CLAIM_INHERITED;
+            held_dead[0]++;
+            held_dead[1] += word == CLAIM_INHERITED;
         }
     }
 }

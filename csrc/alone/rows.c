@@ -15,28 +15,27 @@ struct slot *slot_of(const table_view *t, cs_handle handle)
     return peek32(&slot->generation) == generation ? slot : 0;
 }
 
-int csi_row(const cs_region *region, uint32_t table, cs_handle handle, row *r)
+_Static_assert(TABLES < TO_WRITE, "beside them");
+
+int csi_row_of(row *r, uint32_t table, cs_handle handle)
 {
-    view *v = view_of((cs_region *)(uintptr_t)region); /* whoever writes came with one that is not const */
-    const table_view *t = &v->tables[table];
-    r->v = v;
+    if (!r->v)
+        return CS_E_INVALID;
+    int result = table & TO_WRITE ? may_write(r->v) : CS_OK;
+    if (result != CS_OK)
+        return result;
+    const table_view *t = &r->v->tables[table % TO_WRITE];
     r->change.subject = handle;
     r->change.change = 0;
     r->change.table = t->section;
     r->held = hold();
     struct slot *slot = slot_of(t, handle);
-    if (!slot) {
-        let_go(r->held);
-        return CS_E_STALE;
+    if (slot) {
+        r->payload = payload_of(slot);
+        return CS_OK;
     }
-    r->payload = payload_of(slot);
-    return CS_OK;
-}
-
-int csi_row_to_write(const cs_region *region, uint32_t table, cs_handle handle, row *r)
-{
-    int result = may_write(const_view_of(region));
-    return result == CS_OK ? csi_row(region, table, handle, r) : result;
+    let_go(r->held);
+    return CS_E_STALE;
 }
 
 void csi_row_changed(row *r, uint32_t kind, uint32_t old_value, uint32_t new_value)

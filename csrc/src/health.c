@@ -20,6 +20,9 @@ const char *cs_health_reason_name(uint32_t reason)
     return 0;
 }
 
+/* Which of its 32-bit words a number of the result is. */
+#define AT(field) (offsetof(cs_health, field) / 4)
+
 /*
  * Who lives, asked once for each participant; an agent's owner is then looked up instead of asked for. Where nobody dies
  * unless all do, who sits lives.
@@ -36,23 +39,23 @@ static bool lives(const view *v, const struct living *living, uint32_t id)
     return csi_seated(v, id);
 }
 
-/* Whether every seat is taken. */
-static bool count_participants(const cs_region *region, cs_health *h, struct living *living)
+/* By state, of which the free lie where the reasons will be; and whether there are none of these. */
+#define SEATS AT(reasons)
+_Static_assert(AT(participants_live) == SEATS + CS_PARTICIPANT_LIVE && !CS_PARTICIPANT_FREE &&
+                   AT(participants_dead) == SEATS + CS_PARTICIPANT_DEAD,
+               "by state");
+
+static bool count_participants(const cs_region *region, uint32_t *numbers, struct living *living)
 {
     cs_participant_info info;
-    uint32_t slot = 0, live = 0, dead = 0;
+    uint32_t slot = 0;
     for (; cs_participant_get(region, slot, &info) == CS_OK; slot++) {
-        dead += info.state == CS_PARTICIPANT_DEAD;
-        if (info.state != CS_PARTICIPANT_LIVE)
-            continue;
-        live++;
-        if (!ALONE)
+        numbers[SEATS + info.state]++;
+        if (!ALONE && info.state == CS_PARTICIPANT_LIVE)
             living->ids[slot / 32] |= 1u << (slot % 32);
     }
-    h->participants_live = live;
-    h->participants_dead = dead;
-    h->participants_capacity = slot;
-    return live + dead == slot;
+    numbers[AT(participants_capacity)] = slot;
+    return !numbers[SEATS];
 }
 
 /* From then to now; nothing when that is ahead. */
@@ -78,29 +81,22 @@ static void count_agents(const view *v, cs_health *h, const struct living *livin
     h->agents_dead = dead;
 }
 
-/* Which of its 32-bit words a number of the result is. */
-#define AT(field) (offsetof(cs_health, field) / 4)
+/* In the order of the result, and of their reasons. */
+static const unsigned char tables[] = {TABLE_AGENTS, TABLE_AREAS, TABLE_COUNTERS, TABLE_GAUGES, TABLE_LOCKS};
+_Static_assert(AT(agents_capacity) + 8 == AT(locks_capacity) && AT(agents_dead) + 8 == AT(locks),
+               "each has its number and its capacity, of the agents in place of the dead");
+_Static_assert(CS_WHY_AGENTS_FULL << 4 == CS_WHY_LOCKS_FULL, "one behind the other");
 
 /* How much of each table is used, and which have no room; one that was made without slots is absent, not full. */
 static uint32_t judge_tables(const cs_region *region, uint32_t *numbers)
 {
-    static const struct {
-        unsigned char used, capacity, why;
-    } tables[] = {
-        [TABLE_COUNTERS] = {AT(counters), AT(counters_capacity), CS_WHY_COUNTERS_FULL / CS_WHY_AGENTS_FULL},
-        [TABLE_GAUGES] = {AT(gauges), AT(gauges_capacity), CS_WHY_GAUGES_FULL / CS_WHY_AGENTS_FULL},
-        [TABLE_AREAS] = {AT(areas), AT(areas_capacity), CS_WHY_AREAS_FULL / CS_WHY_AGENTS_FULL},
-        [TABLE_AGENTS] = {AT(agents), AT(agents_capacity), CS_WHY_AGENTS_FULL / CS_WHY_AGENTS_FULL},
-        [TABLE_LOCKS] = {AT(locks), AT(locks_capacity), CS_WHY_LOCKS_FULL / CS_WHY_AGENTS_FULL},
-    };
-    const table_view *t = const_view_of(region)->tables;
     uint32_t why = 0;
-    for (uint32_t i = 0; i < sizeof tables / sizeof *tables; i++, t++) {
-        uint32_t *used = &numbers[tables[i].used];
-        (void)cs_names_count(region, t->section, used);
-        numbers[tables[i].capacity] = t->count;
-        if (t->count && *used >= t->count)
-            why |= tables[i].why * (uint32_t)CS_WHY_AGENTS_FULL;
+    for (uint32_t i = 0; i < sizeof tables; i++, numbers += 2) {
+        const table_view *t = &const_view_of(region)->tables[tables[i]];
+        (void)cs_names_count(region, t->section, numbers);
+        numbers[1] = t->count;
+        if (t->count && numbers[0] == t->count)
+            why |= (uint32_t)CS_WHY_AGENTS_FULL << i;
     }
     return why;
 }
@@ -166,11 +162,11 @@ int cs_health_read(const cs_region *region, uint64_t stale_ns, cs_health *health
     h->events_holes = load64(&v->ring->holes);
     h->link_age_ns = link_age(header, h->time_ns);
     h->link_loss = link_loss(header);
-    uint32_t why = count_participants(region, h, &living) ? CS_WHY_PARTICIPANTS_FULL : 0;
-    why |= judge_tables(region, numbers);
+    uint32_t why = count_participants(region, numbers, &living) ? CS_WHY_PARTICIPANTS_FULL : 0;
+    why |= judge_tables(region, numbers + AT(agents_dead));
     count_agents(v, h, &living, stale_ns); /* one by one, whatever their table says */
-    csi_locks_count(v, TABLE_LOCKS, &h->locks_held, &h->locks_dead);
-    csi_locks_count(v, TABLE_AREAS, &h->locks_held, &h->locks_dead);
+    csi_locks_count(v, TABLE_LOCKS, numbers + AT(locks_held));
+    csi_locks_count(v, TABLE_AREAS, numbers + AT(locks_held));
     why |= judge_numbers(numbers);
     if (h->engine.cells[CS_FATIGUE_ACTIVE])
         why |= CS_WHY_FATIGUE;

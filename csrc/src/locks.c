@@ -200,7 +200,7 @@ void csi_locks_abandon(view *v, uint32_t owner)
     }
 }
 
-void csi_locks_count(const view *v, uint32_t table, uint32_t *held, uint32_t *dead)
+void csi_locks_count(const view *v, uint32_t table, uint32_t *held_dead)
 {
     const table_view *t = &v->tables[table];
     for (uint32_t index = 0, used = csi_table_used(t); index < used; index++) {
@@ -209,7 +209,7 @@ void csi_locks_count(const view *v, uint32_t table, uint32_t *held, uint32_t *de
         uint32_t holder = word & CLAIM_OWNER;
         if (!(load32(&slot->generation) & 1u) || !(word & (CLAIM_OWNER | CLAIM_INHERITED)))
             continue;
-        ++*held;
-        *dead += !holder || !csi_alive(v, holder);
+        held_dead[0]++;
+        held_dead[1] += !holder || !csi_alive(v, holder);
     }
 }
