@@ -140,9 +140,8 @@ int cs_engine_read(const cs_region *region, cs_engine_snapshot *s)
     for (uint32_t field = 0; field < CS_ENGINE_FIELDS; field++)
         s->cells[field] = WIDE(cell_at(v, field));
     for (uint32_t state = 0; state < CS_STATES; state++) {
-        uint64_t word = WIDE(&lane_at(v, state)->state);
-        s->states[state] = known_value(state, word);
-        s->changes[state] = lane_changes(word);
+        s->states[state] = cs_engine_state(region, state);
+        s->changes[state] = lane_changes(WIDE(&lane_at(v, state)->state));
     }
     let_go(held);
     return CS_OK;

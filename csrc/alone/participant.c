@@ -15,7 +15,7 @@ bool csi_seated(const view *v, uint32_t id)
     uint32_t slot = owner_slot(id);
     if (slot >= v->participant_count)
         return false;
-    uint64_t word = load64(&participant_at(v, slot)->word);
+    uint64_t word = WIDE(&participant_at(v, slot)->word); /* of which the upper half is read, which is one load */
     return (seat_in(word) == SEAT_LIVE || seat_in(word) == SEAT_JOINING) && id_of(slot, word) == id;
 }
 

@@ -49,8 +49,7 @@ static int see(cs_region *region, unsigned char *memory, const cs_config *config
     v->reservations = START(CS_SECTION_RESERVATIONS);
     v->values = START(CS_SECTION_VALUES);
 #undef START
-    for (uint32_t table = 0; table < TABLES; table++)
-        csi_see_table(v, table, plan);
+    csi_see_tables(v, plan);
     v->event_mask = config->events - 1;
     v->event_shift = (uint32_t)__builtin_ctz(config->events);
     v->event_stride = s[CS_SECTION_EVENTS].stride;
@@ -98,12 +97,18 @@ static int judge(const struct header *header, uint64_t size, struct plan *plan, 
     return size == plan->size ? CS_OK : CS_E_TRUNCATED;
 }
 
-int csi_inspect(const void *memory, uint64_t size, struct header *header, struct plan *plan, cs_config *config)
+int cs_region_probe(const void *memory, uint64_t size, cs_region_info *info)
 {
-    memset(header, 0, sizeof *header);
-    int result = judge(memory, size, plan, config);
-    if (result != CS_E_INVALID && size >= sizeof *header)
-        csi_header_copy(header, memory);
+    struct plan plan;
+    cs_region_info unwanted;
+    if (!info)
+        info = &unwanted;
+    plan.size = 0;
+    memset(info, 0, sizeof *info);
+    int result = judge(memory, size, &plan, &info->config);
+    if (result != CS_E_INVALID && result != CS_E_NOT_REGION && size >= sizeof(struct header))
+        csi_describe(memory, info);
+    info->expected = plan.size;
     return result;
 }
 

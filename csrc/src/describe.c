@@ -58,7 +58,7 @@ void csi_header_config(const struct header *header, cs_config *config)
     pick(header, config_words, sizeof config_words, config);
 }
 
-static void describe(const struct header *header, cs_region_info *info)
+void csi_describe(const struct header *header, cs_region_info *info)
 {
     pick(header, info_words, sizeof info_words, info);
 }
@@ -72,30 +72,18 @@ void csi_header_copy(struct header *copy, const void *memory)
     poke32(&copy->ready, ready);
 }
 
-int cs_region_probe(const void *memory, uint64_t size, cs_region_info *info)
-{
-    struct header header;
-    struct plan plan;
-    cs_region_info found;
-    plan.size = 0;
-    memset(&found, 0, sizeof found);
-    int result = csi_inspect(memory, size, &header, &plan, &found.config);
-    if (result != CS_E_NOT_REGION)
-        describe(&header, &found);
-    found.expected = plan.size;
-    if (info)
-        *info = found;
-    return result;
-}
-
 int cs_region_describe(const cs_region *region, cs_region_info *info)
 {
     if (!region || !info)
         return CS_E_INVALID;
     const view *v = const_view_of(region);
-    struct header header;
-    csi_header_copy(&header, v->memory);
-    describe(&header, info);
+    struct header copy;
+    const struct header *header = (const struct header *)(const void *)v->memory;
+    if (!ALONE) {
+        csi_header_copy(&copy, v->memory);
+        header = &copy;
+    }
+    csi_describe(header, info);
     info->size = info->expected = v->size;
     info->version = CS_LAYOUT_VERSION;
     info->byte_order = LAYOUT_BYTE_ORDER;
@@ -109,7 +97,8 @@ void cs_boot_id(uint64_t boot[2])
 {
     cs_identity self;
     cs_port_identify(&self);
-    memcpy(boot, self.boot, sizeof self.boot);
+    boot[0] = self.boot[0];
+    boot[1] = self.boot[1];
 }
 
 int cs_region_section(const cs_region *region, uint32_t kind, cs_section_info *info)
@@ -129,9 +118,20 @@ int cs_region_section(const cs_region *region, uint32_t kind, cs_section_info *i
 
 const char *cs_section_name(uint32_t kind)
 {
-    static const char names[] = "engine\0counters\0gauges\0areas\0agents\0details\0locks\0kinds\0events\0"
-                                "participants\0budgets\0reservations\0values";
-    return kind < CS_SECTIONS ? csi_word(names, kind) : 0;
+    static const uint8_t words[CS_SECTIONS] = {
+#define FIELD(section, field) [CS_SECTION_##section] = offsetof(cs_config, field) / sizeof(uint32_t)
+#define BEHIND(section, n) [CS_SECTION_##section] = CONFIG_FIELDS + (n)
+        BEHIND(ENGINE, 0),       FIELD(COUNTERS, counters),
+        FIELD(GAUGES, gauges),   FIELD(AREAS, areas),
+        FIELD(AGENTS, agents),   BEHIND(DETAILS, 1),
+        FIELD(LOCKS, locks),     BEHIND(KINDS, 2),
+        FIELD(EVENTS, events),   FIELD(PARTICIPANTS, participants),
+        FIELD(BUDGETS, budgets), FIELD(RESERVATIONS, reservations),
+        FIELD(VALUES, values),
+#undef FIELD
+#undef BEHIND
+    };
+    return kind < CS_SECTIONS ? csi_word(csi_config_names, words[kind]) : 0;
 }
 
 const table_view *csi_table(const view *v, uint32_t section)
@@ -142,18 +142,20 @@ const table_view *csi_table(const view *v, uint32_t section)
     return 0;
 }
 
-void csi_see_table(view *v, uint32_t table, const struct plan *plan)
+void csi_see_tables(view *v, const struct plan *plan)
 {
-    const struct section *section = &plan->sections[csi_table_kinds[table].section];
-    table_view *t = &v->tables[table];
-    t->section = csi_table_kinds[table].section;
-    t->payload = csi_table_kinds[table].payload;
-    t->stride = section->stride;
-    t->count = section->count;
-    if (!t->count)
-        return;
-    unsigned char *start = v->memory + (size_t)section->offset * LAYOUT_LINE;
-    t->head = (struct table *)(void *)start;
-    t->buckets = (a32 *)(void *)(start + sizeof(struct table));
-    t->slots = start + sizeof(struct table) + (size_t)bucket_lines(t->count) * LAYOUT_LINE;
+    for (uint32_t table = 0; table < TABLES; table++) {
+        table_view *t = &v->tables[table];
+        t->section = csi_table_kinds[table].section;
+        t->payload = csi_table_kinds[table].payload;
+        const struct section *section = &plan->sections[t->section];
+        t->stride = section->stride;
+        t->count = section->count;
+        if (!t->count)
+            continue;
+        unsigned char *start = v->memory + (size_t)section->offset * LAYOUT_LINE;
+        t->head = (struct table *)(void *)start;
+        t->buckets = (a32 *)(void *)(start + sizeof(struct table));
+        t->slots = start + sizeof(struct table) + (size_t)bucket_lines(t->count) * LAYOUT_LINE;
+    }
 }

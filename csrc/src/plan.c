@@ -138,13 +138,12 @@ uint32_t csi_plan(const cs_config *config, struct plan *plan)
     return FIELDS;
 }
 
-const char *csi_config_field(uint32_t field)
-{
-    static const char names[] = "agents\0areas\0counters\0gauges\0locks\0events\0event_bytes\0event_kinds\0"
+const char csi_config_names[] = "agents\0areas\0counters\0gauges\0locks\0events\0event_bytes\0event_kinds\0"
                                 "participants\0agent_details_bytes\0key_bytes\0line_bytes\0fcl_window\0budgets\0"
-                                "reservations\0values\0value_bytes";
-    return field < FIELDS ? csi_word(names, field) : 0;
-}
+                                "reservations\0values\0value_bytes\0"
+                                "engine\0details\0kinds";
+
+const char *csi_config_field(uint32_t field) { return field < FIELDS ? csi_word(csi_config_names, field) : 0; }
 
 int cs_config_check(const cs_config *config, const char **field)
 {

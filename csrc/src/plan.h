@@ -24,15 +24,16 @@ CS_INTERNAL extern const table_kind csi_table_kinds[TABLES];
 /* The first field of cs_config that is out of bounds, by its ordinal; CONFIG_FIELDS when all are within. */
 CS_INTERNAL uint32_t csi_plan(const cs_config *config, struct plan *plan);
 
-/* The header of these bytes, in memory nobody else writes (zero where there are too few), what is wrong with it, and what
- * it was read to mean. */
-CS_INTERNAL int csi_inspect(const void *memory, uint64_t size, struct header *header, struct plan *plan,
-                            cs_config *config);
+/* One look at a header, into memory nobody else writes. */
 CS_INTERNAL void csi_header_copy(struct header *copy, const void *memory);
 CS_INTERNAL void csi_header_config(const struct header *header, cs_config *config);
-/* A view's table, where the plan has it. */
-CS_INTERNAL void csi_see_table(view *v, uint32_t table, const struct plan *plan);
+/* All of an info but its config; what is expected is what the header says. */
+CS_INTERNAL void csi_describe(const struct header *header, cs_region_info *info);
+/* A view's tables, where the plan has them. */
+CS_INTERNAL void csi_see_tables(view *v, const struct plan *plan);
 
+/* The names of the fields of cs_config, and after them of sections that have no field of their name. */
+CS_INTERNAL extern const char csi_config_names[];
 /* The name of a field of cs_config, by its ordinal; null behind the last. */
 CS_INTERNAL const char *csi_config_field(uint32_t field);
 

@@ -59,8 +59,9 @@ static int judge(const struct header *header, uint64_t size, struct plan *plan, 
     return size == plan->size ? CS_OK : CS_E_TRUNCATED;
 }
 
-/* The header of these bytes, zero where there are too few of them, and what is wrong with it. */
-int csi_inspect(const void *memory, uint64_t size, struct header *header, struct plan *plan, cs_config *config)
+/* The header of these bytes, in memory nobody else writes (zero where there are too few), what is wrong with it, and what
+ * it was read to mean. */
+static int inspect(const void *memory, uint64_t size, struct header *header, struct plan *plan, cs_config *config)
 {
     memset(header, 0, sizeof *header);
     if (!memory || (uintptr_t)memory % LAYOUT_LINE)
@@ -75,6 +76,22 @@ int csi_inspect(const void *memory, uint64_t size, struct header *header, struct
     return judge(header, size, plan, config);
 }
 
+int cs_region_probe(const void *memory, uint64_t size, cs_region_info *info)
+{
+    struct header header;
+    struct plan plan;
+    cs_region_info found;
+    plan.size = 0;
+    memset(&found, 0, sizeof found);
+    int result = inspect(memory, size, &header, &plan, &found.config);
+    if (result != CS_E_NOT_REGION)
+        csi_describe(&header, &found);
+    found.expected = plan.size;
+    if (info)
+        *info = found;
+    return result;
+}
+
 int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint32_t flags, int64_t handle)
 {
     if (!region || (flags & ~(uint32_t)(CS_READ_ONLY | CS_PRIVATE)))
@@ -82,7 +99,7 @@ int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint32_t fl
     struct header header;
     struct plan plan;
     cs_config config;
-    int result = csi_inspect(memory, size, &header, &plan, &config);
+    int result = inspect(memory, size, &header, &plan, &config);
     if (result != CS_OK)
         return result;
     view *v = view_of(region);
@@ -101,8 +118,7 @@ int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint32_t fl
     v->reservations = START(CS_SECTION_RESERVATIONS);
     v->values = START(CS_SECTION_VALUES);
 #undef START
-    for (uint32_t table = 0; table < TABLES; table++)
-        csi_see_table(v, table, &plan);
+    csi_see_tables(v, &plan);
     v->event_mask = config.events - 1;
     while ((1u << v->event_shift) < config.events)
         v->event_shift++;
