@@ -44,15 +44,19 @@ int csi_sleep(const view *v, const a32 *word, deadline until, uint32_t seen)
 int csi_await(const view *v, struct bell *bell, bool (*ready)(void *), void *context, uint64_t timeout_ns)
 {
     deadline until = deadline_in(timeout_ns);
+    bool deaf = !peek32(&v->owner), asked = false;
+    uint32_t ticket = 0;
     int result = CS_OK;
     while (result == CS_OK && !ready(context)) {
-        bool deaf = !peek32(&v->owner);
-        uint32_t ticket = peek32(&bell->change);
-        if (!deaf)
-            poke32(&bell->flag, 1);
-        fence_sc(); /* the look at the data comes after the flag */
-        if (!ready(context))
+        if (asked) {
             result = csi_sleep(v, deaf ? 0 : &bell->change, until, ticket);
+        } else { /* to be woken, and then comes one more look */
+            ticket = peek32(&bell->change);
+            if (!deaf)
+                poke32(&bell->flag, 1);
+            fence_sc();
+        }
+        asked = !asked;
     }
     return result;
 }

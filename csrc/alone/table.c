@@ -91,7 +91,7 @@ __attribute__((noinline)) static int insert(view *v, const table_view *t, const 
         return CS_E_FULL;
     struct slot *slot = slot_at(t, index);
     *handle = handle_of(peek32(&slot->generation) | 1u, index);
-    result = hooks->fill ? hooks->fill(v, index, slot, *handle, hooks->context) : CS_OK;
+    result = hooks ? hooks->fill(v, index, slot, *handle, hooks->context) : CS_OK;
     if (result != CS_OK)
         return result;
     if (freed)

@@ -32,14 +32,13 @@ static uint32_t built_in_kind(const char *name, uint32_t length)
 
 int cs_kind_open(cs_region *region, const char *name, uint32_t length, uint32_t *kind)
 {
-    static const table_hooks hooks;
     cs_handle handle;
     if (!region || !name || !kind)
         return CS_E_INVALID;
     *kind = built_in_kind(name, length); /* which needs no room */
     if (*kind)
         return CS_OK;
-    int result = csi_open(region, name, length, &handle, TABLE_KINDS, &hooks);
+    int result = csi_open(region, name, length, &handle, TABLE_KINDS, 0);
     if (result == CS_OK)
         *kind = CS_KIND_USER + (uint32_t)handle;
     return result;

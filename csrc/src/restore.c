@@ -89,13 +89,13 @@ static int put_agent(cs_region *region, const struct row *row)
 
 static int put_slot(cs_region *region, struct row *row)
 {
-    static const table_hooks none; /* what differs from zeros in a new slot's payload is written below */
     cs_handle handle;
     if (row->kind == TABLE_KINDS) {
         uint32_t kind;
         return cs_kind_open(region, row->name, row->name_length, &kind);
     }
-    int result = csi_open(region, row->name, row->name_length, &handle, row->kind, &none);
+    /* What differs from zeros in a new slot's payload is written below. */
+    int result = csi_open(region, row->name, row->name_length, &handle, row->kind, 0);
     if (result != CS_OK)
         return result;
     struct slot *slot = slot_at(&view_of(region)->tables[row->kind], (uint32_t)handle);

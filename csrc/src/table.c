@@ -221,7 +221,7 @@ int csi_table_insert(view *v, uint32_t table, const char *key, uint32_t length, 
         poke32(&slot->key_length, length);
         copy_in(key_of(t, slot), padded, v->key_bytes);
         promise told;
-        result = hooks->fill ? hooks->fill(v, index, slot, made, hooks->context) : CS_OK;
+        result = hooks ? hooks->fill(v, index, slot, made, hooks->context) : CS_OK;
         if (result == CS_OK)
             result = csi_table_promise(v, table, made, peek32(&t->head->intent), &told);
         if (result == CS_OK) {

@@ -13,7 +13,7 @@
 #include "promise.h"
 #include "view.h"
 
-/* Called in the middle of an insertion or removal. */
+/* Called in the middle of an insertion; null where a payload needs nothing. */
 typedef struct table_hooks {
     /* Fill the payload of a slot that is not live yet. CS_OK, or an error that undoes the insertion. */
     int (*fill)(view *v, uint32_t index, struct slot *slot, cs_handle handle, void *context);
