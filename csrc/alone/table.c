@@ -23,17 +23,6 @@ static bool walk(const table_view *t, const char *key, uint32_t length, uint32_t
     return false;
 }
 
-int csi_table_find(const view *v, uint32_t table, const char *key, uint32_t length, cs_handle *handle)
-{
-    const table_view *t = &v->tables[table];
-    if (!t->count)
-        return CS_E_NOT_FOUND;
-    uint32_t hash = csi_hash(key, length), held = hold();
-    bool found = walk(t, key, length, hash, handle);
-    let_go(held);
-    return found ? CS_OK : CS_E_NOT_FOUND;
-}
-
 bool csi_table_key(const view *v, const table_view *t, cs_handle handle, char *name, uint32_t *length)
 {
     memset(name, 0, 64);
@@ -73,12 +62,19 @@ static void count(const table_view *t, uint32_t n)
     poke32(&t->head->count, peek32(&t->head->count) + n);
 }
 
-__attribute__((noinline)) static int insert(view *v, const table_view *t, const char *key, uint32_t length,
-                                            const table_hooks *hooks, cs_handle *handle)
+/* Who passes this does not insert. */
+static const table_hooks only_find;
+
+__attribute__((noinline)) static int find_or_insert(view *v, const table_view *t, const char *key, uint32_t length,
+                                                    const table_hooks *hooks, cs_handle *handle)
 {
     uint32_t hash = csi_hash(key, length);
-    if (walk(t, key, length, hash, handle))
-        return CS_E_EXISTS;
+    if (t->count && walk(t, key, length, hash, handle))
+        return CS_OK;
+    if (hooks == &only_find)
+        return CS_E_NOT_FOUND;
+    if (!t->count)
+        return CS_E_FULL;
     int result = may_write(v);
     if (result != CS_OK)
         return result;
@@ -130,17 +126,6 @@ __attribute__((noinline)) static int take_out(view *v, const table_view *t, cs_h
 
 /* -- insertion and removal ------------------------------------------------------------------- */
 
-int csi_table_insert(view *v, uint32_t table, const char *key, uint32_t length, const table_hooks *hooks,
-                     cs_handle *handle)
-{
-    if (!v->tables[table].count)
-        return CS_E_FULL;
-    uint32_t held = hold();
-    int result = insert(v, &v->tables[table], key, length, hooks, handle);
-    let_go(held);
-    return result;
-}
-
 int csi_table_remove(view *v, uint32_t table, cs_handle handle, uint32_t note, int (*may)(view *, struct slot *))
 {
     int result = may_write(v);
@@ -153,26 +138,22 @@ int csi_table_remove(view *v, uint32_t table, cs_handle handle, uint32_t note, i
     return result;
 }
 
-int csi_table_open(view *v, uint32_t table, const char *key, uint32_t length, const table_hooks *hooks,
-                   cs_handle *handle)
-{
-    int result = csi_table_insert(v, table, key, length, hooks, handle);
-    return result == CS_E_EXISTS ? CS_OK : result;
-}
-
 int csi_open(cs_region *region, const char *name, uint32_t length, cs_handle *handle, uint32_t table,
              const table_hooks *hooks)
 {
     if (!region || !handle)
         return CS_E_INVALID;
-    int result = csi_name(view_of(region), name, &length);
-    return result == CS_OK ? csi_table_open(view_of(region), table, name, length, hooks, handle) : result;
+    view *v = view_of(region);
+    int result = csi_name(v, name, &length);
+    if (result == CS_OK) {
+        uint32_t held = hold();
+        result = find_or_insert(v, &v->tables[table], name, length, hooks, handle);
+        let_go(held);
+    }
+    return result;
 }
 
 int csi_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle, uint32_t table)
 {
-    if (!region || !handle)
-        return CS_E_INVALID;
-    int result = csi_name(const_view_of(region), name, &length);
-    return result == CS_OK ? csi_table_find(const_view_of(region), table, name, length, handle) : result;
+    return csi_open((cs_region *)(uintptr_t)region, name, length, handle, table, &only_find); /* which writes nothing */
 }
