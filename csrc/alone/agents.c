@@ -216,14 +216,12 @@ int cs_agents_reap(cs_region *region, uint64_t older_than_ns, uint32_t dead)
         return result;
     const view *v = view_of(region);
     const table_view *t = agents_of(v);
-    uint64_t now = cs_port_now_ns();
+    uint64_t limit = csi_since(cs_port_now_ns(), older_than_ns); /* who was seen last before this is silent */
     int reaped = 0;
     for (uint32_t index = csi_table_used(t); index--;) {
-        struct slot *slot = slot_at(t, index);
-        const struct agent *agent = agent_in(slot);
-        cs_handle handle = handle_at(t, index);
-        int64_t age = (int64_t)(now - load64(&agent->last_seen_ns)); /* negative where the clock was set back */
-        uint32_t reason = age >= 0 && (uint64_t)age > older_than_ns ? CS_REASON_SILENT : CS_REASON_DEREGISTERED;
+        const struct agent *agent = agent_in(slot_at(t, index));
+        cs_handle handle = handle_at(t, index); /* what is read here is this one's, or the handle is stale by then */
+        uint32_t reason = load64(&agent->last_seen_ns) < limit ? CS_REASON_SILENT : CS_REASON_DEREGISTERED;
         if (dead > csi_alive_id(v, peek32(&agent->participant)))
             reason = CS_REASON_DEAD;
         if (reason != CS_REASON_DEREGISTERED)

@@ -30,9 +30,15 @@ static inline uint32_t key_length(const view *v, const struct slot *slot)
 /* Let go of what an event was written under, and wake who waits for events. */
 CS_INTERNAL void let_go_told(const view *v, uint32_t held);
 
-/* Sleep while a word (null: just sleep) is what was seen in it, for at most a slice: nobody wakes all who sleep when the
- * region is closed. CS_OK, or TIMEOUT, INTERRUPTED, CLOSED, BUSY. */
-CS_INTERNAL int csi_sleep(const view *v, const a32 *word, deadline until, uint32_t seen);
+/* How long to wait, and since when: of the clock only differences are used, and none of these is CS_FOREVER. */
+typedef struct patience {
+    uint64_t since;
+    uint64_t timeout_ns;
+} patience;
+
+/* Sleep while a word is what was seen in it, for at most a slice: nobody wakes all who sleep when the region is closed.
+ * v->closed is a word that nobody wakes. CS_OK, or TIMEOUT, INTERRUPTED, CLOSED, BUSY. */
+CS_INTERNAL int csi_sleep(const view *v, const a32 *word, uint32_t seen, const patience *patience);
 
 /* Sleep until ready(context), which is asked before the bell is touched. CS_OK, or TIMEOUT, INTERRUPTED, CLOSED, BUSY. */
 CS_INTERNAL int csi_await(const view *v, struct bell *bell, bool (*ready)(void *), void *context, uint64_t timeout_ns);

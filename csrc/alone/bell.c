@@ -22,36 +22,35 @@ void let_go_told(const view *v, uint32_t held)
     bell_notify(&v->ring->bell);
 }
 
-uint64_t csi_deadline(uint64_t timeout_ns)
-{
-    uint64_t now = cs_port_monotonic_ns(), at = now + timeout_ns;
-    return at < now ? CS_FOREVER : at;
-}
+/* A slice of sleep, in numbers of one instruction: 49 ms, 10 ms for who cannot ask to be woken. */
+#define SLICE_NS 0x02F00000u
+#define DEAF_SLICE_NS 0x00980000u
+_Static_assert(SLICE_NS <= BELL_SLICE_NS && DEAF_SLICE_NS <= READER_SLICE_NS, "no longer than elsewhere");
 
-int csi_sleep(const view *v, const a32 *word, deadline until, uint32_t seen)
+int csi_sleep(const view *v, const a32 *word, uint32_t seen, const patience *patience)
 {
-    uint64_t slice = word ? BELL_SLICE_NS : READER_SLICE_NS, now = cs_port_monotonic_ns();
+    uint64_t gone = cs_port_monotonic_ns() - patience->since, left = patience->timeout_ns - gone;
+    uint32_t slice = word == &v->closed ? DEAF_SLICE_NS : SLICE_NS;
     if (peek32(&v->closed))
         return CS_E_CLOSED;
-    if (until.at <= now)
+    if (gone >= patience->timeout_ns)
         return CS_E_TIMEOUT;
-    if (until.at - now < slice)
-        slice = until.at - now;
-    int result = word ? cs_port_wait(word, seen, slice) : cs_port_sleep(slice);
+    int result = cs_port_wait(word, seen, left < slice ? left : slice);
     return result == CS_E_TIMEOUT ? CS_OK : result; /* of this slice; the caller's time is checked above */
 }
 
 int csi_await(const view *v, struct bell *bell, bool (*ready)(void *), void *context, uint64_t timeout_ns)
 {
-    deadline until = deadline_in(timeout_ns);
-    bool deaf = !peek32(&v->owner), asked = false;
+    const patience patience = {cs_port_monotonic_ns(), timeout_ns};
+    bool deaf = !peek32(&v->owner), asked = false; /* deaf is whoever may not write */
+    const a32 *word = deaf ? &v->closed : &bell->change;
     uint32_t ticket = 0;
     int result = CS_OK;
     while (result == CS_OK && !ready(context)) {
         if (asked) {
-            result = csi_sleep(v, deaf ? 0 : &bell->change, until, ticket);
+            result = csi_sleep(v, word, ticket, &patience);
         } else { /* to be woken, and then comes one more look */
-            ticket = peek32(&bell->change);
+            ticket = peek32(word);
             if (!deaf)
                 poke32(&bell->flag, 1);
             fence_sc();

@@ -83,9 +83,9 @@ static bool is_mine(const row *r, uint32_t found)
     return (found & CLAIM_OWNER) == peek32(&r->v->owner) && (uint32_t)WIDE(&lock->thread) == cs_port_thread();
 }
 
-/* Without `until` it does not wait. */
-static int acquire(cs_region *region, uint32_t table, cs_handle handle, const deadline *until)
+int cs_lock_acquire(cs_region *region, uint32_t table, cs_handle handle, uint64_t timeout_ns)
 {
+    const patience patience = {cs_port_monotonic_ns(), timeout_ns};
     uint32_t slept = 0; /* then CLAIM_WAITERS, since others may still be asleep */
     row r;
     int result;
@@ -95,25 +95,23 @@ static int acquire(cs_region *region, uint32_t table, cs_handle handle, const de
         if (!(word & CLAIM_OWNER))
             return take(&r, word);
         bool mine = is_mine(&r, word);
-        slept = until ? CLAIM_WAITERS : 0;
-        poke32(&lock->word, word |= slept);
+        slept = CLAIM_WAITERS;
+        poke32(&lock->word, word | slept);
         let_go(r.held);
         if (mine)
             return CS_E_DEADLOCK;
-        result = until ? csi_sleep(r.v, &lock->word, *until, word) : CS_E_BUSY;
+        result = csi_sleep(r.v, &lock->word, word | slept, &patience);
         if (result != CS_OK)
             break;
     }
     return result;
 }
 
-int cs_lock_acquire(cs_region *region, uint32_t table, cs_handle handle, uint64_t timeout_ns)
+int cs_lock_try(cs_region *region, uint32_t table, cs_handle handle)
 {
-    deadline until = deadline_in(timeout_ns);
-    return acquire(region, table, handle, &until);
+    int result = cs_lock_acquire(region, table, handle, 0);
+    return result == CS_E_TIMEOUT || result == CS_E_CLOSED ? CS_E_BUSY : result;
 }
-
-int cs_lock_try(cs_region *region, uint32_t table, cs_handle handle) { return acquire(region, table, handle, 0); }
 
 int cs_lock_release(cs_region *region, uint32_t table, cs_handle handle)
 {
@@ -156,17 +154,22 @@ int cs_lock_get(const cs_region *region, uint32_t table, cs_handle handle, cs_lo
 
 /* -- all locks ------------------------------------------------------------------------------ */
 
-/* A lock is the end of its slot's payload. */
-static struct lock *lock_at(const table_view *t, uint32_t index)
+/* The n-th of them, named ones first; null behind the last. A lock is the end of its slot's payload. */
+static struct lock *lock_at(const view *v, uint32_t n)
 {
-    return (struct lock *)(void *)(key_of(t, slot_at(t, index)) - sizeof(struct lock));
+    const table_view *t = &v->tables[TABLE_LOCKS];
+    if (n >= t->count) {
+        n -= t->count;
+        t = &v->tables[TABLE_AREAS];
+    }
+    return n < t->count ? (struct lock *)(void *)(key_of(t, slot_at(t, n)) - sizeof(struct lock)) : 0;
 }
 
 /* What a participant leaves is inherited by who takes it next. */
-static void abandon(const table_view *t, uint32_t owner)
+void csi_locks_abandon(view *v, uint32_t owner)
 {
-    for (uint32_t index = t->count; index--;) {
-        struct lock *lock = lock_at(t, index);
+    struct lock *lock;
+    for (uint32_t n = 0; (lock = lock_at(v, n)); n++) {
         if ((peek32(&lock->word) & CLAIM_OWNER) == owner) {
             poke32(&lock->word, CLAIM_INHERITED);
             cs_port_wake(&lock->word, 1);
@@ -174,17 +177,11 @@ static void abandon(const table_view *t, uint32_t owner)
     }
 }
 
-void csi_locks_abandon(view *v, uint32_t owner)
+void csi_locks_count(const view *v, uint32_t *held_dead)
 {
-    abandon(&v->tables[TABLE_LOCKS], owner);
-    abandon(&v->tables[TABLE_AREAS], owner);
-}
-
-void csi_locks_count(const view *v, uint32_t table, uint32_t *held_dead)
-{
-    const table_view *t = &v->tables[table];
-    for (uint32_t index = t->count; index--;) {
-        uint32_t word = peek32(&lock_at(t, index)->word) & ~CLAIM_WAITERS; /* of what was removed: 0 */
+    struct lock *lock;
+    for (uint32_t n = 0; (lock = lock_at(v, n)); n++) {
+        uint32_t word = peek32(&lock->word) & ~CLAIM_WAITERS; /* of what was removed: 0 */
         if (word) {
             held_dead[0]++;
             held_dead[1] += word == CLAIM_INHERITED;

@@ -11,6 +11,9 @@
 static inline const table_view *agents_of(const view *v) { return &v->tables[TABLE_AGENTS]; }
 static inline struct agent *agent_in(struct slot *slot) { return payload_of(slot); }
 
+/* From then to now; nothing when that is ahead. */
+CS_INTERNAL uint64_t csi_since(uint64_t now, uint64_t then);
+
 static inline record details_of(const view *v, uint32_t index)
 {
     struct agent *agent = agent_in(slot_at(agents_of(v), index));

@@ -44,16 +44,11 @@ typedef struct deadline {
     uint64_t at; /* CS_FOREVER: none */
 } deadline;
 
-#if CORESTATE_ALONE
-CS_INTERNAL uint64_t csi_deadline(uint64_t timeout_ns);
-static inline deadline deadline_in(uint64_t timeout_ns) { return (deadline){csi_deadline(timeout_ns)}; }
-#else
 static inline deadline deadline_in(uint64_t timeout_ns)
 {
     uint64_t now = timeout_ns && timeout_ns != CS_FOREVER ? cs_port_monotonic_ns() : 0;
     return (deadline){timeout_ns > CS_FOREVER - now ? CS_FOREVER : now + timeout_ns};
 }
-#endif
 
 /* The next slice of a wait, at most `slice`; 0 when the time has passed. */
 static inline uint64_t deadline_slice(deadline until, uint64_t slice)

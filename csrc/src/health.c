@@ -58,14 +58,13 @@ static bool count_participants(const cs_region *region, uint32_t *numbers, struc
     return !numbers[SEATS];
 }
 
-/* From then to now; nothing when that is ahead. */
-static uint64_t since(uint64_t now, uint64_t then) { return then < now ? now - then : 0; }
+__attribute__((noinline)) uint64_t csi_since(uint64_t now, uint64_t then) { return then < now ? now - then : 0; }
 
 static void count_agents(const view *v, cs_health *h, const struct living *living, uint64_t stale_ns)
 {
     const table_view *t = agents_of(v);
     uint32_t agents = 0, stale = 0, dead = 0;
-    uint64_t limit = since(h->time_ns, stale_ns); /* who was seen last before this is stale */
+    uint64_t limit = csi_since(h->time_ns, stale_ns); /* who was seen last before this is stale */
     for (uint32_t index = 0, used = csi_table_used(t); index < used; index++) {
         struct slot *slot = slot_at(t, index);
         if (!(load32(&slot->generation) & 1u))
@@ -140,7 +139,7 @@ static uint32_t link_loss(const struct header *header)
 static uint64_t link_age(const struct header *header, uint64_t now)
 {
     uint64_t heard = load64(&header->heard_ns);
-    return heard ? since(now, heard) : 0;
+    return heard ? csi_since(now, heard) : 0;
 }
 
 int cs_health_read(const cs_region *region, uint64_t stale_ns, cs_health *health)
@@ -165,8 +164,7 @@ int cs_health_read(const cs_region *region, uint64_t stale_ns, cs_health *health
     uint32_t why = count_participants(region, numbers, &living) ? CS_WHY_PARTICIPANTS_FULL : 0;
     why |= judge_tables(region, numbers + AT(agents_dead));
     count_agents(v, h, &living, stale_ns); /* one by one, whatever their table says */
-    csi_locks_count(v, TABLE_LOCKS, numbers + AT(locks_held));
-    csi_locks_count(v, TABLE_AREAS, numbers + AT(locks_held));
+    csi_locks_count(v, numbers + AT(locks_held));
     why |= judge_numbers(numbers);
     if (h->engine.cells[CS_FATIGUE_ACTIVE])
         why |= CS_WHY_FATIGUE;

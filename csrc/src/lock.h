@@ -21,7 +21,7 @@ CS_INTERNAL void csi_lock_let_go(view *v, const table_view *t, struct slot *slot
 /* For a slot about to be used: free, unless somebody with a stale handle holds it for a moment. */
 CS_INTERNAL void csi_lock_reset(view *v, struct lock *lock);
 
-/* Add how many locks of this table are held to the first number, and how many of those by the dead to the second. */
-CS_INTERNAL void csi_locks_count(const view *v, uint32_t table, uint32_t *held_dead);
+/* Add how many locks are held, named and areas', to the first number, and how many of those by the dead to the second. */
+CS_INTERNAL void csi_locks_count(const view *v, uint32_t *held_dead);
 
 #endif

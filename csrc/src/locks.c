@@ -200,9 +200,8 @@ void csi_locks_abandon(view *v, uint32_t owner)
     }
 }
 
-void csi_locks_count(const view *v, uint32_t table, uint32_t *held_dead)
+static void count(const view *v, const table_view *t, uint32_t *held_dead)
 {
-    const table_view *t = &v->tables[table];
     for (uint32_t index = 0, used = csi_table_used(t); index < used; index++) {
         struct slot *slot = slot_at(t, index);
         uint32_t word = load32(&lock_in(t, slot)->word);
@@ -212,4 +211,10 @@ void csi_locks_count(const view *v, uint32_t table, uint32_t *held_dead)
         held_dead[0]++;
         held_dead[1] += !holder || !csi_alive(v, holder);
     }
+}
+
+void csi_locks_count(const view *v, uint32_t *held_dead)
+{
+    count(v, &v->tables[TABLE_LOCKS], held_dead);
+    count(v, &v->tables[TABLE_AREAS], held_dead);
 }
