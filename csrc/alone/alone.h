@@ -38,7 +38,7 @@ typedef struct patience {
 
 /* Sleep while a word is what was seen in it, for at most a slice: nobody wakes all who sleep when the region is closed.
  * v->closed is a word that nobody wakes. CS_OK, or TIMEOUT, INTERRUPTED, CLOSED, BUSY. */
-CS_INTERNAL int csi_sleep(const view *v, const a32 *word, uint32_t seen, const patience *patience);
+CS_INTERNAL int csi_sleep(const view *v, const a32 *word, uint32_t seen, const patience *until);
 
 /* Sleep until ready(context), which is asked before the bell is touched. CS_OK, or TIMEOUT, INTERRUPTED, CLOSED, BUSY. */
 CS_INTERNAL int csi_await(const view *v, struct bell *bell, bool (*ready)(void *), void *context, uint64_t timeout_ns);

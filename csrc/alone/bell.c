@@ -27,13 +27,13 @@ void let_go_told(const view *v, uint32_t held)
 #define DEAF_SLICE_NS 0x00980000u
 _Static_assert(SLICE_NS <= BELL_SLICE_NS && DEAF_SLICE_NS <= READER_SLICE_NS, "no longer than elsewhere");
 
-int csi_sleep(const view *v, const a32 *word, uint32_t seen, const patience *patience)
+int csi_sleep(const view *v, const a32 *word, uint32_t seen, const patience *until)
 {
-    uint64_t gone = cs_port_monotonic_ns() - patience->since, left = patience->timeout_ns - gone;
+    uint64_t gone = cs_port_monotonic_ns() - until->since, left = until->timeout_ns - gone;
     uint32_t slice = word == &v->closed ? DEAF_SLICE_NS : SLICE_NS;
     if (peek32(&v->closed))
         return CS_E_CLOSED;
-    if (gone >= patience->timeout_ns)
+    if (gone >= until->timeout_ns)
         return CS_E_TIMEOUT;
     int result = cs_port_wait(word, seen, left < slice ? left : slice);
     return result == CS_E_TIMEOUT ? CS_OK : result; /* of this slice; the caller's time is checked above */
@@ -41,14 +41,14 @@ int csi_sleep(const view *v, const a32 *word, uint32_t seen, const patience *pat
 
 int csi_await(const view *v, struct bell *bell, bool (*ready)(void *), void *context, uint64_t timeout_ns)
 {
-    const patience patience = {cs_port_monotonic_ns(), timeout_ns};
+    const patience until = {cs_port_monotonic_ns(), timeout_ns};
     bool deaf = !peek32(&v->owner), asked = false; /* deaf is whoever may not write */
     const a32 *word = deaf ? &v->closed : &bell->change;
     uint32_t ticket = 0;
     int result = CS_OK;
     while (result == CS_OK && !ready(context)) {
         if (asked) {
-            result = csi_sleep(v, word, ticket, &patience);
+            result = csi_sleep(v, word, ticket, &until);
         } else { /* to be woken, and then comes one more look */
             ticket = peek32(word);
             if (!deaf)

@@ -85,7 +85,7 @@ static bool is_mine(const row *r, uint32_t found)
 
 int cs_lock_acquire(cs_region *region, uint32_t table, cs_handle handle, uint64_t timeout_ns)
 {
-    const patience patience = {cs_port_monotonic_ns(), timeout_ns};
+    const patience until = {cs_port_monotonic_ns(), timeout_ns};
     uint32_t slept = 0; /* then CLAIM_WAITERS, since others may still be asleep */
     row r;
     int result;
@@ -100,7 +100,7 @@ int cs_lock_acquire(cs_region *region, uint32_t table, cs_handle handle, uint64_
         let_go(r.held);
         if (mine)
             return CS_E_DEADLOCK;
-        result = csi_sleep(r.v, &lock->word, word | slept, &patience);
+        result = csi_sleep(r.v, &lock->word, word | slept, &until);
         if (result != CS_OK)
             break;
     }
