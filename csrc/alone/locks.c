@@ -139,10 +139,11 @@ int cs_lock_get(const cs_region *region, uint32_t table, cs_handle handle, cs_lo
     row r;
     if (!info)
         return CS_E_INVALID;
+    r.payload = 0;
     int result = begin(region, table, handle, &r);
     if (result == CS_OK)
         let_go(r.held);
-    if (result == CS_E_INVALID || result == CS_E_STALE)
+    if (!r.payload)
         return result;
     uint32_t word = r.change.old_value;
     info->holder = word & CLAIM_OWNER;

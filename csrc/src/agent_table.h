@@ -12,7 +12,11 @@ static inline const table_view *agents_of(const view *v) { return &v->tables[TAB
 static inline struct agent *agent_in(struct slot *slot) { return payload_of(slot); }
 
 /* From then to now; nothing when that is ahead. */
+#if CORESTATE_ALONE
 CS_INTERNAL uint64_t csi_since(uint64_t now, uint64_t then);
+#else
+static inline uint64_t csi_since(uint64_t now, uint64_t then) { return then < now ? now - then : 0; }
+#endif
 
 static inline record details_of(const view *v, uint32_t index)
 {

@@ -39,13 +39,13 @@ static bool lives(const view *v, const struct living *living, uint32_t id)
     return csi_seated(v, id);
 }
 
-/* By state, of which the free lie where the reasons will be; and whether there are none of these. */
+/* By state, of which the free lie where the reasons will be. */
 #define SEATS AT(reasons)
 _Static_assert(AT(participants_live) == SEATS + CS_PARTICIPANT_LIVE && !CS_PARTICIPANT_FREE &&
                    AT(participants_dead) == SEATS + CS_PARTICIPANT_DEAD,
                "by state");
 
-static bool count_participants(const cs_region *region, uint32_t *numbers, struct living *living)
+static void count_participants(const cs_region *region, uint32_t *numbers, struct living *living)
 {
     cs_participant_info info;
     uint32_t slot = 0;
@@ -55,10 +55,7 @@ static bool count_participants(const cs_region *region, uint32_t *numbers, struc
             living->ids[slot / 32] |= 1u << (slot % 32);
     }
     numbers[AT(participants_capacity)] = slot;
-    return !numbers[SEATS];
 }
-
-__attribute__((noinline)) uint64_t csi_since(uint64_t now, uint64_t then) { return then < now ? now - then : 0; }
 
 static void count_agents(const view *v, cs_health *h, const struct living *living, uint64_t stale_ns)
 {
@@ -161,11 +158,13 @@ int cs_health_read(const cs_region *region, uint64_t stale_ns, cs_health *health
     h->events_holes = load64(&v->ring->holes);
     h->link_age_ns = link_age(header, h->time_ns);
     h->link_loss = link_loss(header);
-    uint32_t why = count_participants(region, numbers, &living) ? CS_WHY_PARTICIPANTS_FULL : 0;
-    why |= judge_tables(region, numbers + AT(agents_dead));
+    count_participants(region, numbers, &living);
+    uint32_t why = judge_tables(region, numbers + AT(agents_dead));
     count_agents(v, h, &living, stale_ns); /* one by one, whatever their table says */
     csi_locks_count(v, numbers + AT(locks_held));
     why |= judge_numbers(numbers);
+    if (!numbers[SEATS])
+        why |= CS_WHY_PARTICIPANTS_FULL;
     if (h->engine.cells[CS_FATIGUE_ACTIVE])
         why |= CS_WHY_FATIGUE;
     if (h->link_age_ns > LINK_SILENT_NS)
