@@ -29,13 +29,15 @@ _Static_assert(SLICE_NS <= BELL_SLICE_NS && DEAF_SLICE_NS <= READER_SLICE_NS, "n
 
 int csi_sleep(const view *v, const a32 *word, uint32_t seen, const patience *until)
 {
-    uint64_t gone = cs_port_monotonic_ns() - until->since, left = until->timeout_ns - gone;
+    uint64_t gone = cs_port_monotonic_ns() - until->since;
     uint32_t slice = word == &v->closed ? DEAF_SLICE_NS : SLICE_NS;
     if (peek32(&v->closed))
         return CS_E_CLOSED;
     if (gone >= until->timeout_ns)
         return CS_E_TIMEOUT;
-    int result = cs_port_wait(word, seen, left < slice ? left : slice);
+    if (gone + slice > until->timeout_ns)
+        slice = (uint32_t)until->timeout_ns - (uint32_t)gone;
+    int result = cs_port_wait(word, seen, slice);
     return result == CS_E_TIMEOUT ? CS_OK : result; /* of this slice; the caller's time is checked above */
 }
 
