@@ -62,7 +62,7 @@ _Static_assert(sizeof(struct parts) == sizeof(cs_details), "the same");
 /* By the low half of a record's word. */
 static struct details *buffer_of(const view *v, uint32_t index, uint32_t word)
 {
-    unsigned char *buffer = v->details + index * v->details_stride;
+    unsigned char *buffer = v->details + (size_t)index * v->details_stride;
     if (word & ONE_VERSION)
         buffer += sizeof(struct details) + v->details_bytes;
     return (void *)buffer;

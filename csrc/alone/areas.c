@@ -55,7 +55,7 @@ static int operate(const cs_region *region, enum operation operation, cs_handle 
     int result = csi_row(region, operation == GET ? TABLE_AREAS : TABLE_AREAS | TO_WRITE, handle, &r);
     if (result != CS_OK)
         return result;
-    a32 *words = (a32 *)r.payload + 2 * field;
+    a32 *words = (a32 *)r.payload + (size_t)2 * field;
     bool wide = field != CS_AREA_FCL_WINDOW, passed = false;
     uint64_t now = peek32(words), n = *number;
     if (wide)

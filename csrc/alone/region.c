@@ -40,7 +40,7 @@ static int see(cs_region *region, unsigned char *memory, const cs_config *config
     v->size = plan->size;
     v->flags = flags;
     v->config = *config;
-#define START(kind) (memory + s[kind].offset * LAYOUT_LINE)
+#define START(kind) (memory + (size_t)s[kind].offset * LAYOUT_LINE)
     v->engine = (struct engine *)(void *)START(CS_SECTION_ENGINE);
     v->ring = (struct ring *)(void *)START(CS_SECTION_EVENTS);
     v->events = (unsigned char *)(v->ring + 1);

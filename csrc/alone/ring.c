@@ -6,7 +6,7 @@
 
 static struct event *event_at(const view *v, uint32_t position) /* of which only the low bits count */
 {
-    return (struct event *)(void *)(v->events + (position & v->event_mask) * v->event_stride);
+    return (struct event *)(void *)(v->events + (size_t)(position & v->event_mask) * v->event_stride);
 }
 static unsigned char *data_of(struct event *event) { return (unsigned char *)event + sizeof(struct event); }
 

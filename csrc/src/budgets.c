@@ -122,9 +122,11 @@ static int take_slot(view *v, struct slot *slot, uint32_t index, uint32_t owner)
 {
     struct budget *b = payload_of(slot);
     int result = csi_claim_soon(v, &b->claim, owner);
-    uint32_t generation = load32(&slot->generation);
-    if (!ALONE && result == CS_INHERITED && (generation & 1u))
-        recover(v, b, (uint64_t)generation << 32 | index);
+    if (!ALONE && result == CS_INHERITED) {
+        uint32_t generation = load32(&slot->generation);
+        if (generation & 1u)
+            recover(v, b, handle_of(generation, index));
+    }
     return result < 0 ? result : CS_OK;
 }
 

@@ -78,8 +78,10 @@ int cs_region_describe(const cs_region *region, cs_region_info *info)
         return CS_E_INVALID;
     const view *v = const_view_of(region);
     struct header copy;
-    const struct header *header = (const struct header *)(const void *)v->memory;
-    if (!ALONE) {
+    const struct header *header;
+    if (ALONE) {
+        header = (const struct header *)(const void *)v->memory;
+    } else {
         csi_header_copy(&copy, v->memory);
         header = &copy;
     }
@@ -119,17 +121,15 @@ int cs_region_section(const cs_region *region, uint32_t kind, cs_section_info *i
 const char *cs_section_name(uint32_t kind)
 {
     static const uint8_t words[CS_SECTIONS] = {
-#define FIELD(section, field) [CS_SECTION_##section] = offsetof(cs_config, field) / sizeof(uint32_t)
-#define BEHIND(section, n) [CS_SECTION_##section] = CONFIG_FIELDS + (n)
-        BEHIND(ENGINE, 0),       FIELD(COUNTERS, counters),
-        FIELD(GAUGES, gauges),   FIELD(AREAS, areas),
-        FIELD(AGENTS, agents),   BEHIND(DETAILS, 1),
-        FIELD(LOCKS, locks),     BEHIND(KINDS, 2),
-        FIELD(EVENTS, events),   FIELD(PARTICIPANTS, participants),
-        FIELD(BUDGETS, budgets), FIELD(RESERVATIONS, reservations),
-        FIELD(VALUES, values),
+#define FIELD(field) (offsetof(cs_config, field) / sizeof(uint32_t))
+        [CS_SECTION_ENGINE] = CONFIG_FIELDS,   [CS_SECTION_COUNTERS] = FIELD(counters),
+        [CS_SECTION_GAUGES] = FIELD(gauges),   [CS_SECTION_AREAS] = FIELD(areas),
+        [CS_SECTION_AGENTS] = FIELD(agents),   [CS_SECTION_DETAILS] = CONFIG_FIELDS + 1,
+        [CS_SECTION_LOCKS] = FIELD(locks),     [CS_SECTION_KINDS] = CONFIG_FIELDS + 2,
+        [CS_SECTION_EVENTS] = FIELD(events),   [CS_SECTION_PARTICIPANTS] = FIELD(participants),
+        [CS_SECTION_BUDGETS] = FIELD(budgets), [CS_SECTION_RESERVATIONS] = FIELD(reservations),
+        [CS_SECTION_VALUES] = FIELD(values),
 #undef FIELD
-#undef BEHIND
     };
     return kind < CS_SECTIONS ? csi_word(csi_config_names, words[kind]) : 0;
 }

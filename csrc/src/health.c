@@ -33,9 +33,11 @@ struct living {
 
 static bool lives(const view *v, const struct living *living, uint32_t id)
 {
-    uint32_t seat = owner_slot(id);
-    if (!ALONE && (seat >= v->participant_count || !(living->ids[seat / 32] >> (seat % 32) & 1u)))
-        return false;
+    if (!ALONE) {
+        uint32_t seat = owner_slot(id);
+        if (seat >= v->participant_count || !(living->ids[seat / 32] >> (seat % 32) & 1u))
+            return false;
+    }
     return csi_seated(v, id);
 }
 

@@ -306,7 +306,7 @@ static void refill(sender *s)
     /* Rounded down: a time refilled to that lies ahead of a coarse clock would pass for an age. */
     if (passed < 1000000000) {
         ticks = ((uint32_t)passed >> 10) * 1099u >> 20;
-        s->refilled_ns += ticks * 976563u;
+        s->refilled_ns += (uint64_t)ticks * 976563u;
     } else {
         s->refilled_ns = s->now_ns;
     }

@@ -40,7 +40,7 @@ static uint32_t word_at(const uint32_t *words, unsigned char place) { return pla
 static void shape_from(const view *v, const void *of, const struct source *source, run_shape *s)
 {
     const uint32_t *words = of;
-    const unsigned char *const *first = (const void *)(words + source->first);
+    const unsigned char *const *first = (const unsigned char *const *)(const void *)(words + source->first);
     s->offset = (size_t)(*first - v->memory);
     s->count = word_at(words, source->count) + source->count_more;
     s->bytes = source->words * 8u + word_at(words, source->bytes_more);

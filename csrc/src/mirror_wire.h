@@ -79,7 +79,7 @@ static inline size_t csi_unit_line(const run_shape *s, uint32_t index, uint32_t 
     }
     left -= n * MIRROR_LINE;
     *length = left < MIRROR_LINE ? left : MIRROR_LINE;
-    return offset + n * MIRROR_LINE;
+    return offset + (size_t)n * MIRROR_LINE;
 }
 
 /* A line, each 64-bit word of it whole. Lengths are multiples of 8. */
