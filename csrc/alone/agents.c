@@ -32,15 +32,15 @@ int cs_agent_set_status(cs_region *region, cs_handle handle, uint32_t status, ui
     if (result == CS_OK) {
         struct lane *lane = &((struct agent *)r.payload)->status;
         uint32_t now = agent_status(WIDE(&lane->state));
-        r.change.new_value = status;
         if (cs_agent_may(now, status)) {
             moves = 1;
-            csi_lane_step(r.v, lane, &r.change);
-            csi_tell_of(r.v, CS_KIND_AGENT_STATUS_CHANGED, &r.change);
-        } else if (now != status) {
-            result = CS_E_TRANSITION;
+            r.change.new_value = status;
+            csi_lane_step(lane, &r.change);
+            csi_row_changed(&r, CS_KIND_AGENT_STATUS_CHANGED, r.change.old_value, status);
+        } else {
+            let_go(r.held);
+            result = now == status ? CS_OK : CS_E_TRANSITION;
         }
-        let_go_told(r.v, r.held);
     }
     if (changed)
         *changed = moves;

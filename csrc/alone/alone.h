@@ -48,7 +48,8 @@ CS_INTERNAL void csi_tell(view *v, uint32_t kind, const cs_change *change, const
 /* The same with the name of the slot it is about (change->subject in change->table). */
 CS_INTERNAL void csi_tell_of(view *v, uint32_t kind, const cs_change *change);
 
-/* One step of a lane; what its event says is added to *change, which has subject, table and new value. While held. */
-CS_INTERNAL void csi_lane_step(view *v, struct lane *lane, cs_change *change);
+/* One step of a lane; what its event says is added to *change, which has subject, table and new value. While held; the
+ * version is up to the caller. */
+CS_INTERNAL void csi_lane_step(struct lane *lane, cs_change *change);
 
 #endif

@@ -49,7 +49,8 @@ int cs_engine_set_state(cs_region *region, uint32_t state, uint32_t value)
     uint32_t held = hold();
     struct lane *lane = lane_at(v, state);
     if (lane_value(WIDE(&lane->state)) != value) {
-        csi_lane_step(v, lane, &change);
+        csi_lane_step(lane, &change);
+        touch(v);
         csi_tell(v, csi_engine_states[state].kind, &change, 0, 0);
     }
     let_go_told(v, held);
