@@ -179,6 +179,7 @@ int cs_agent_register(cs_region *region, const char *id, uint32_t length, uint32
     if (result == CS_OK && !registration.made)
         result = CS_E_EXISTS;
     if (result == CS_OK) {
+        r.t = agents_of(r.v);
         r.change.subject = *handle;
         r.change.table = CS_SECTION_AGENTS;
         announce(&r, CS_KIND_AGENT_REGISTERED, 0, type);

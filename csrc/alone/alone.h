@@ -45,8 +45,8 @@ CS_INTERNAL int csi_await(const view *v, struct bell *bell, bool (*ready)(void *
 
 /* Write a built-in event. Its readers are woken by let_go_told. While held. */
 CS_INTERNAL void csi_tell(view *v, uint32_t kind, const cs_change *change, const void *name, uint32_t length);
-/* The same with the name of the slot it is about (change->subject in change->table). */
-CS_INTERNAL void csi_tell_of(view *v, uint32_t kind, const cs_change *change);
+/* The same with the name of the slot it is about: change->subject in this table, which is change->table. */
+CS_INTERNAL void csi_tell_of(view *v, const table_view *t, uint32_t kind, const cs_change *change);
 
 /* One step of a lane; what its event says is added to *change, which has subject, table and new value. While held; the
  * version is up to the caller. */

@@ -93,6 +93,8 @@ __attribute__((noinline)) static int wait(cs_region *region, uint32_t table, cs_
     a.handle = handle;
     a.seen = seen;
     const view *v = view_of(region);
+    if (!slot_of(&v->tables[table], handle))
+        return CS_E_STALE;
     int result = csi_await(v, &number_at(v, table, handle)->bell, moved, &a, timeout_ns);
     if (a.result == CS_OK)
         memcpy(value, &a.now, sizeof a.now);

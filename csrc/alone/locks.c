@@ -171,10 +171,13 @@ void csi_locks_abandon(view *v, uint32_t owner)
 {
     struct lock *lock;
     for (uint32_t n = 0; (lock = lock_at(v, n)); n++) {
-        if ((peek32(&lock->word) & CLAIM_OWNER) == owner) {
+        uint32_t held = hold();
+        bool left = (peek32(&lock->word) & CLAIM_OWNER) == owner;
+        if (left)
             poke32(&lock->word, CLAIM_INHERITED);
+        let_go(held);
+        if (left)
             cs_port_wake(&lock->word, 1);
-        }
     }
 }
 

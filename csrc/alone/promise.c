@@ -17,6 +17,6 @@ void csi_keep(view *v, const promise *p)
     cs_change change;
     memcpy(&change, p->data, sizeof change);
     uint32_t held = hold();
-    csi_tell_of(v, p->kind, &change);
+    csi_tell_of(v, csi_table(v, change.table), p->kind, &change);
     let_go_told(v, held);
 }

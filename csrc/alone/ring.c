@@ -81,9 +81,8 @@ void csi_tell(view *v, uint32_t kind, const cs_change *change, const void *name,
     memcpy(data, change, sizeof *change);
 }
 
-void csi_tell_of(view *v, uint32_t kind, const cs_change *change)
+void csi_tell_of(view *v, const table_view *t, uint32_t kind, const cs_change *change)
 {
-    const table_view *t = csi_table(v, change->table);
     struct slot *slot = slot_at(t, (uint32_t)change->subject);
     uint32_t length = key_length(v, slot), room = v->event_bytes - (uint32_t)sizeof *change;
     if (length > room)
@@ -229,12 +228,14 @@ void csi_ring_restore(const view *v, uint64_t newest)
     /* What was not kept of the numbers before it are holes. */
     for (uint32_t i = 0; i <= v->event_mask; i++) {
         uint64_t position = newest - 1 - i;
-        WIDE(&event_at(v, (uint32_t)position)->word) = i < newest ? lap_word(v, position) | EVENT_HOLE : 0;
+        store64(&event_at(v, (uint32_t)position)->word, i < newest ? lap_word(v, position) | EVENT_HOLE : 0);
     }
-    WIDE(&v->ring->head) = newest;
+    store64(&v->ring->head, newest);
 }
 
 void csi_ring_put(const view *v, const cs_event *event, const void *data)
 {
+    uint32_t held = hold();
     put_data(write_head(v, event, event->source & CLAIM_OWNER), data, event->length);
+    let_go(held);
 }

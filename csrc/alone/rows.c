@@ -24,7 +24,7 @@ int csi_row_of(row *r, uint32_t table, cs_handle handle)
     int result = table & TO_WRITE ? may_write(r->v) : CS_OK;
     if (result != CS_OK)
         return result;
-    const table_view *t = &r->v->tables[table % TO_WRITE];
+    const table_view *t = r->t = &r->v->tables[table % TO_WRITE];
     r->change.subject = handle;
     r->change.change = 0;
     r->change.table = t->section;
@@ -43,6 +43,6 @@ void csi_row_changed(row *r, uint32_t kind, uint32_t old_value, uint32_t new_val
     r->change.old_value = old_value;
     r->change.new_value = new_value;
     touch(r->v);
-    csi_tell_of(r->v, kind, &r->change);
+    csi_tell_of(r->v, r->t, kind, &r->change);
     let_go_told(r->v, r->held);
 }

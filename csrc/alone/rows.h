@@ -8,6 +8,7 @@
 
 typedef struct row {
     view *v;
+    const table_view *t;
     void *payload;
     uint32_t held;
     cs_change change; /* for who tells of what he changes; of the row's slot already */
