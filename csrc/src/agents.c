@@ -3,25 +3,7 @@
 #include "agent_table.h"
 #include "sweep.h"
 
-/* -- lifecycle ------------------------------------------------------------------------------ */
-
-/* Row: from; bit: to. stopped and completed go back to running (a restart); failed and cancelled are final. */
-#define TO(status) (1u << (status))
-#define TO_END (TO(CS_AGENT_STOPPED) | TO(CS_AGENT_COMPLETED) | TO(CS_AGENT_FAILED) | TO(CS_AGENT_CANCELLED))
-static const uint32_t lifecycle[CS_AGENT_STATUSES] = {
-    [CS_AGENT_STARTING] = TO(CS_AGENT_RUNNING) | TO(CS_AGENT_STOPPED) | TO(CS_AGENT_FAILED) | TO(CS_AGENT_CANCELLED),
-    [CS_AGENT_RUNNING] = TO(CS_AGENT_PAUSED) | TO(CS_AGENT_WAITING) | TO(CS_AGENT_SUSPENDED) | TO_END,
-    [CS_AGENT_PAUSED] = TO(CS_AGENT_RUNNING) | TO(CS_AGENT_SUSPENDED) | TO_END,
-    [CS_AGENT_WAITING] = TO(CS_AGENT_RUNNING) | TO(CS_AGENT_PAUSED) | TO(CS_AGENT_SUSPENDED) | TO_END,
-    [CS_AGENT_SUSPENDED] = TO(CS_AGENT_RUNNING) | TO(CS_AGENT_PAUSED) | TO_END,
-    [CS_AGENT_STOPPED] = TO(CS_AGENT_RUNNING),
-    [CS_AGENT_COMPLETED] = TO(CS_AGENT_RUNNING),
-};
-
-int cs_agent_may(uint32_t from, uint32_t to)
-{
-    return from < CS_AGENT_STATUSES && to < CS_AGENT_STATUSES && (lifecycle[from] & TO(to)) != 0;
-}
+/* -- status --------------------------------------------------------------------------------- */
 
 /* What a status event says of its agent; name has 64 bytes. */
 static lane_subject subject_of(const view *v, cs_handle handle, char *name)
@@ -43,7 +25,7 @@ static int take_status(view *v, struct slot *slot, cs_handle handle, uint32_t ow
     int result = csi_lane_take(v, lane, owner);
     if (result < 0)
         return result;
-    if (!ALONE && result == CS_INHERITED) {
+    if (result == CS_INHERITED) {
         char name[64];
         cs_handle present = (uint64_t)load32(&slot->generation) << 32 | (uint32_t)handle;
         lane_subject subject = subject_of(v, present, name);

@@ -58,7 +58,7 @@ void csi_table_announce(view *v, uint32_t table, uint32_t index, uint32_t intent
     store64(&v->engine->agent_count, count);
     if (told)
         csi_keep(v, told);
-    else if (!ALONE)
+    else
         settle_agent(v, index, intent);
 }
 

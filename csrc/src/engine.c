@@ -46,7 +46,7 @@ int cs_engine_set_state(cs_region *region, uint32_t state, uint32_t value)
         result = csi_lane_take(v, lane, owner);
     if (result < 0)
         return result;
-    if (!ALONE && result == CS_INHERITED)
+    if (result == CS_INHERITED)
         csi_lane_settle(v, lane, &subject);
     result = CS_OK;
     if (lane_value(peek64(&lane->state)) != value)

@@ -22,7 +22,7 @@ static bool sitter_alive(const view *v, uint32_t slot, uint64_t word)
     if (!occupied(word))
         return false;
     uint32_t self = peek32(&v->id);
-    if (ALONE || v->flags & CS_PRIVATE || (self && self == id_of(slot, word)))
+    if (v->flags & CS_PRIVATE || (self && self == id_of(slot, word)))
         return true;
     struct participant *p = participant_at(v, slot);
     cs_identity who = {.pid = (uint32_t)word};
@@ -34,7 +34,6 @@ static bool sitter_alive(const view *v, uint32_t slot, uint64_t word)
     return cs_port_alive(word & WORD_LOCKED ? v->handle : -1, slot, &who) != 0;
 }
 
-#if !CORESTATE_ALONE
 bool csi_alive(const view *v, uint32_t owner)
 {
     if (LIKELY(owner && owner == peek32(&v->owner)))
@@ -46,7 +45,6 @@ bool csi_alive(const view *v, uint32_t owner)
     return (generation_in(word) & TAG_GENERATION_MASK) == (owner >> 12 & TAG_GENERATION_MASK) &&
            sitter_alive(v, slot, word);
 }
-#endif
 
 bool csi_seated(const view *v, uint32_t id)
 {
@@ -57,7 +55,6 @@ bool csi_seated(const view *v, uint32_t id)
     return occupied(word) && id_of(slot, word) == id;
 }
 
-#if !CORESTATE_ALONE
 bool csi_unswept(const view *v, uint32_t owner)
 {
     uint32_t slot = owner_slot(owner);
@@ -69,7 +66,6 @@ bool csi_unswept(const view *v, uint32_t owner)
     bool next = seat_in(word) == SEAT_JOINING || seat_in(word) == SEAT_DEAD;
     return seat_in(word) != SEAT_FREE && (later == 0 || (later == 1 && next));
 }
-#endif
 
 bool csi_alive_id(const view *v, uint32_t id) { return csi_seated(v, id) && csi_alive(v, id & CLAIM_OWNER); }
 
@@ -125,8 +121,7 @@ static int sit(view *v, uint32_t slot, bool dead)
     poke64(&p->attached_ns, cs_port_now_ns());
     poke32(&v->id, id_of(slot, mine));
     store32(&v->owner, id_of(slot, mine) & CLAIM_OWNER);
-    if (!ALONE &&
-        dead) /* of what was left under earlier generations; until then the seat says that it may not be swept */
+    if (dead) /* of what was left under earlier generations; until then the seat says that it may not be swept */
         (void)sweep_seat(v, slot);
     /* Releases who he is to whoever acquires the word and asks whether he lives. */
     store64(&p->word, with_seat(mine, SEAT_LIVE));
@@ -141,8 +136,6 @@ int csi_join(view *v)
         if (result != CS_E_BUSY)
             return result;
     }
-    if (ALONE)
-        return CS_E_NO_SLOT;
     (void)mark_dead(v);
     for (uint32_t slot = 0; slot < v->participant_count; slot++) {
         int result = sit(v, slot, true);
@@ -173,7 +166,7 @@ int cs_sweep(cs_region *region)
         return CS_E_INVALID;
     view *v = view_of(region);
     int result = may_write(v);
-    if (ALONE || result != CS_OK)
+    if (result != CS_OK)
         return result;
     (void)mark_dead(v);
     int swept = 0;

@@ -297,7 +297,7 @@ static enum look look(const view *v, uint64_t position, bool impatient, uint64_t
     *word = load64(&event_at(v, position)->word);
     int64_t distance = lap_distance(lap_of(*word), lap);
     if (distance < 0) { /* not taken yet */
-        if (!ALONE && !impatient)
+        if (!impatient)
             return LOOK_NOTHING;
         uint64_t head = load64(&v->ring->head); /* before the word: what is below this head has been taken */
         *word = load64(&event_at(v, position)->word);
@@ -326,8 +326,6 @@ static enum look look_closer(const view *v, const cs_subscription *s, bool impat
 
 static inline enum look look_next(const view *v, const cs_subscription *s, bool impatient, uint64_t *word)
 {
-    if (ALONE)
-        return look(v, s->next - 1, true, word);
     *word = load64(&event_at(v, s->next - 1)->word);
     if (LIKELY(lap_of(*word) == lap_at(v, s->next - 1) && state_in(*word) == EVENT_COMMITTED))
         return LOOK_EVENT;
@@ -419,7 +417,7 @@ int cs_events_drain(cs_region *region, cs_subscription *s, void *rows, uint32_t 
     uint32_t taken = 0;
     for (uint64_t steps = 0; taken < capacity && steps < 2ull * (v->event_mask + 1ull) + capacity; steps++) {
         uint64_t word;
-        enum look found = look_next(v, s, ALONE || s->idle % IDLE_LOOKS == 0, &word);
+        enum look found = look_next(v, s, s->idle % IDLE_LOOKS == 0, &word);
         if (found == LOOK_UNFINISHED)
             found = pass_over(v, s, word);
         if (found == LOOK_NOTHING) {

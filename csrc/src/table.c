@@ -163,8 +163,7 @@ static int take_table(view *v, uint32_t table, uint32_t *owner)
     result = csi_claim_soon(v, &v->tables[table].head->claim, *owner);
     if (result == CS_E_BUSY)
         return result;
-    if (!ALONE)
-        recover(v, table); /* nothing to do unless a writer died here */
+    recover(v, table); /* nothing to do unless a writer died here */
     return CS_OK;
 }
 

@@ -94,11 +94,3 @@ uint32_t csi_hash(const char *name, uint32_t length)
     hash = (hash ^ (hash >> 13)) * 0xC2B2AE35u;
     return hash ^ (hash >> 16);
 }
-
-bool csi_same(const char *a, uint32_t length, const char *literal)
-{
-    for (uint32_t i = 0; i < length; i++)
-        if (!literal[i] || a[i] != literal[i])
-            return false;
-    return !literal[length];
-}

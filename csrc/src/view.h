@@ -92,7 +92,7 @@ static inline int writer_of(const view *v, uint32_t *owner)
         return CS_OK;
     return v->flags & CS_READ_ONLY ? CS_E_READ_ONLY : CS_E_DETACHED;
 }
-#if defined(CORESTATE_ALONE) && CORESTATE_ALONE
+#if CORESTATE_ALONE
 CS_INTERNAL int may_write(const view *v);
 #else
 static inline int may_write(const view *v)
@@ -125,15 +125,7 @@ CS_INTERNAL bool csi_alive_id(const view *v, uint32_t id);
 /* Does this participant id sit in its slot, alive or not? One load. */
 CS_INTERNAL bool csi_seated(const view *v, uint32_t id);
 /* May what this owner tag has left still be waiting for the sweep (or is it at work)? One load. */
-#if CORESTATE_ALONE
-static inline bool csi_unswept(const view *v, uint32_t owner)
-{
-    (void)v, (void)owner;
-    return false;
-}
-#else
 CS_INTERNAL bool csi_unswept(const view *v, uint32_t owner);
-#endif
 CS_INTERNAL int csi_join(view *v);
 CS_INTERNAL void csi_leave(view *v);
 
@@ -172,7 +164,7 @@ static inline unsigned char *key_of(const table_view *t, struct slot *slot)
 }
 static inline cs_handle handle_of(uint32_t generation, uint32_t index) { return (uint64_t)generation << 32 | index; }
 /* The live slot of a handle, or null. */
-#if defined(CORESTATE_ALONE) && CORESTATE_ALONE
+#if CORESTATE_ALONE
 CS_INTERNAL struct slot *slot_of(const table_view *t, cs_handle handle);
 #else
 static inline struct slot *slot_of(const table_view *t, cs_handle handle)
@@ -204,6 +196,5 @@ CS_INTERNAL uint32_t csi_hash(const char *name, uint32_t length);
 CS_INTERNAL bool csi_utf8(const unsigned char *bytes, uint32_t length);
 /* The n-th of words that lie one behind the other, each ended by a NUL. */
 CS_INTERNAL const char *csi_word(const char *words, uint32_t n);
-CS_INTERNAL bool csi_same(const char *a, uint32_t length, const char *literal);
 
 #endif
