@@ -56,6 +56,7 @@ __all__ = [
     "TransitionError",
     "TruncatedError",
     "UnsupportedError",
+    "UntrustedFileError",
     "WaitInterruptedError",
     "WaitTimeoutError",
     "WrongTypeError",
@@ -408,6 +409,14 @@ class RegionPermissionError(CorestateError, PermissionError):
     expected = "permission to open it"
     found = "that it was refused"
     advice = 'ask its owner, or open it with mode="r" if reading is enough; who creates a region sets RegionConfig(permissions=...)'  # noqa: E501
+
+
+class UntrustedFileError(CorestateError, PermissionError):
+    """A file, link or directory belongs to somebody else, or is not the kind of thing it should be."""
+
+    expected = "a regular file of this user, with one name"
+    found = "something else"
+    advice = "use a path in a directory that only you may write to"
 
 
 class NetworkFileSystemError(CorestateError, OSError):

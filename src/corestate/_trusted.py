@@ -1,0 +1,523 @@
+"""The one way to open, make, replace and remove a file.
+
+A path is a question asked of whoever may write to its directory. So every file goes through a ``Place``: a name in a
+directory that is held open. All steps go by that directory's descriptor, never follow a link by themselves, never block
+on a FIFO and never wake a device; what was opened is judged by its descriptor, not by its name.
+
+Who is trusted
+    A file that is written, and a link that is followed, must belong to this process's effective user, to root, to the
+    owner of the directory it lies in (who decides about everything in it), or to the owner the caller named. That is
+    the kernel's own rule of ``fs.protected_regular`` and ``fs.protected_symlinks``, kept in every directory and on
+    every system. A file that is only read may be anybody's: its content is not trusted in any case.
+    A file that is written has one name: a second one is how another user's file is passed off as ours.
+
+What it cannot do
+    Whoever may rename in a parent directory can put another directory in its place before the place is entered. The
+    directory is a boundary, as SECURITY.md says.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import sys
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, BinaryIO
+
+from corestate.errors import CorestateError, StorageError, UntrustedFileError
+
+if sys.platform not in ("win32", "emscripten"):
+    import fcntl
+    import pwd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+__all__ = [
+    "CLOEXEC",
+    "Place",
+    "absolute",
+    "in_use",
+    "lock_exclusively",
+    "owner_name",
+    "owner_number",
+    "read_whole",
+    "replacing",
+    "untrusted",
+]
+
+CLOEXEC: int = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
+"""What every descriptor is opened with."""
+QUIET: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_NOFOLLOW", 0)
+"""Whatever it is, opening it does nothing."""
+UNNAMED: int = getattr(os, "O_TMPFILE", 0)
+_BY_DIRECTORY = os.open in os.supports_dir_fd
+_MOST_LINKS = 40
+_HAS_OWNERS = hasattr(os, "geteuid") and sys.platform != "emscripten"
+_SETTLE_SECONDS = 1.0
+_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+in_use: set[tuple[int, int]] = set()
+"""Device and inode of files that SQLite has open in this process: any other close of them would drop its locks."""
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """The same path from the root, links in it left alone: what a later ``chdir`` does not change."""
+    return os.path.join(os.getcwd(), os.fspath(path))  # noqa: PTH109, PTH118 - Path.absolute drops a trailing slash
+
+
+def owner_number(owner: int | str | None) -> int | None:
+    """The user id of an owner given as a number or a name.
+
+    Raises:
+        UntrustedFileError: there is no such user.
+    """
+    if owner is None or (isinstance(owner, int) and not isinstance(owner, bool) and owner >= 0):
+        return owner
+    if isinstance(owner, str) and _HAS_OWNERS:
+        with suppress(KeyError):
+            return pwd.getpwnam(owner).pw_uid
+    raise UntrustedFileError.because(
+        "owner", expected="a user's name or number", found=f"{owner!r:.80}", advice="see `id NAME`"
+    )
+
+
+def owner_name(uid: int) -> str:
+    """A user for a message, such as ``ann (1000)``."""
+    if _HAS_OWNERS:
+        with suppress(KeyError):
+            return f"{pwd.getpwuid(uid).pw_name} ({uid})"
+    return str(uid)
+
+
+def untrusted(what: str, uid: int, trusted: frozenset[int], kind: str = "a file") -> UntrustedFileError:
+    """The error for what belongs to somebody else."""
+    return UntrustedFileError.because(
+        what,
+        expected=f"{kind} of {' or '.join(owner_name(one) for one in sorted(trusted))}",
+        found=f"one of {owner_name(uid)}",
+        advice="if that is right, name the owner: corestate.open(..., owner=...); else use another place",
+    )
+
+
+class Place:
+    """A name in a directory that is held open while the place is entered (``with place:``).
+
+    Args:
+        path: of the file; a link at its end is followed when its owner is trusted.
+        what: for messages, such as ``"region brain.state"``.
+        owner: one more user whose files are trusted here.
+        wrong_kind: the error for what is no regular file.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        what: str,
+        *,
+        owner: int | None = None,
+        wrong_kind: type[CorestateError] = UntrustedFileError,
+    ) -> None:
+        self.what = what
+        self.given = absolute(path)
+        self.parent, self.name = os.path.split(self.given)
+        self.directory: int | None = None
+        """Descriptor of the directory; None where the system has no such calls."""
+        self.directory_status: os.stat_result | None = None
+        self.status: os.stat_result | None = None
+        """Of what was at the name when the place was entered; None: nothing."""
+        self._owner = owner
+        self._wrong_kind = wrong_kind
+
+    # -- entering ------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        """Open the directory, following trusted links.
+
+        Raises:
+            FileNotFoundError, NotADirectoryError, PermissionError: of the directory, as the system has it.
+            UntrustedFileError: the link at the end is somebody else's.
+        """
+        if not self.name:
+            raise self._wrong_kind.because(self.what, expected="the path of a file", found="that of a directory")
+        for _ in range(_MOST_LINKS):
+            self._enter_parent()
+            try:
+                self.status = self._look(self.name)
+                if self.status is None or not stat.S_ISLNK(self.status.st_mode):
+                    return self
+                self._insist_on_owner(self.status, "a link")
+                target = os.readlink(self._name(self.name), dir_fd=self.directory)
+            except BaseException:
+                self.leave()
+                raise
+            self.leave()
+            self.parent, self.name = os.path.split(os.path.join(self.parent, target))  # noqa: PTH118
+            if not self.name:
+                raise self._wrong_kind.because(self.what, expected="the path of a file", found="that of a directory")
+        raise UntrustedFileError.because(self.what, expected="a file", found=f"more than {_MOST_LINKS} links in a row")
+
+    def _enter_parent(self) -> None:
+        if _BY_DIRECTORY:
+            self.directory = os.open(self.parent, getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | CLOEXEC)
+            self.directory_status = os.fstat(self.directory)
+        else:
+            self.directory_status = os.stat(self.parent)  # noqa: PTH116
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Close the directory. Idempotent."""
+        directory, self.directory = self.directory, None
+        if directory is not None:
+            os.close(directory)
+
+    @property
+    def path(self) -> str:
+        """Where it is, links followed."""
+        return os.path.join(self.parent, self.name)  # noqa: PTH118
+
+    @property
+    def trusted(self) -> frozenset[int]:
+        """The users whose files are trusted here."""
+        owners = {os.geteuid(), 0} if _HAS_OWNERS else set()
+        if self.directory_status is not None:
+            owners.add(self.directory_status.st_uid)
+        if self._owner is not None:
+            owners.add(self._owner)
+        return frozenset(owners)
+
+    def _name(self, name: str) -> str:
+        return name if self.directory is not None else os.path.join(self.parent, name)  # noqa: PTH118
+
+    def _look(self, name: str) -> os.stat_result | None:
+        with suppress(FileNotFoundError):
+            return os.stat(self._name(name), dir_fd=self.directory, follow_symlinks=False)
+        return None
+
+    # -- judging -------------------------------------------------------------------------------
+
+    def _insist_on_owner(self, status: os.stat_result, kind: str) -> None:
+        if _HAS_OWNERS and status.st_uid not in self.trusted:
+            raise untrusted(self.what, status.st_uid, self.trusted, kind)
+
+    def _insist_on_regular(self, status: os.stat_result) -> None:
+        kind = stat.S_IFMT(status.st_mode)
+        if kind != stat.S_IFREG:
+            raise self._wrong_kind.because(
+                self.what, expected="a regular file", found=_KINDS.get(kind, "a device"), advice="check the path"
+            )
+        if (status.st_dev, status.st_ino) in in_use:
+            raise self._wrong_kind.because(
+                self.what, expected="another file", found="a store that this process has open", advice="check the path"
+            )
+
+    def judge(self, descriptor: int, *, written: bool) -> os.stat_result:
+        """What a descriptor shows, once it is found to be one that may be read, or written.
+
+        Raises:
+            UntrustedFileError: somebody else's, or with a second name. The place's ``wrong_kind``: no regular file.
+        """
+        status = os.fstat(descriptor)
+        self._insist_on_regular(status)
+        if not written:
+            return status
+        self._insist_on_owner(status, "a file")
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while status.st_nlink > 1:  # who puts a file in place by a link takes the other name away right after
+            if time.monotonic() > deadline:
+                raise UntrustedFileError.because(
+                    self.what, expected="a file with one name", found=f"one with {status.st_nlink}", advice="copy it"
+                )
+            time.sleep(0.001)
+            status = os.fstat(descriptor)
+        return status
+
+    # -- opening and making --------------------------------------------------------------------
+
+    def open(self, flags: int = os.O_RDONLY, *, name: str | None = None, anyones: bool = False) -> int:
+        """Open what is there; never makes anything.
+
+        Args:
+            flags: how; ``O_RDONLY`` is reading, everything else writing.
+            name: another name in the same directory.
+            anyones: to be written although it may be somebody else's (what a lock is taken on, say).
+
+        Raises:
+            FileNotFoundError, PermissionError, OSError: as the system has it.
+            UntrustedFileError, or the place's ``wrong_kind``: see ``judge``.
+        """
+        status = self.status if name is None else self._look(name)
+        if status is not None:
+            self._insist_on_regular(status)  # opening a device, even quietly, may do something
+        descriptor = os.open(self._name(name or self.name), flags | QUIET | CLOEXEC, dir_fd=self.directory)
+        try:
+            self.judge(descriptor, written=bool(flags & (os.O_WRONLY | os.O_RDWR)) and not anyones)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def make(self, mode: int = 0o600, *, name: str | None = None) -> int:
+        """Make a new file, for reading and writing.
+
+        Raises:
+            FileExistsError: the name is taken, by whatever.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | QUIET | CLOEXEC
+        return os.open(self._name(name or self.name), flags, mode, dir_fd=self.directory)
+
+    def make_unnamed(self) -> int:
+        """Make a file without a name in the directory, mode 0600; ``link_unnamed`` gives it one.
+
+        Raises:
+            OSError: EOPNOTSUPP, EISDIR, EINVAL or ENOSYS where that is not to be had.
+        """
+        return os.open(".", UNNAMED | os.O_RDWR | CLOEXEC, 0o600, dir_fd=self.directory)
+
+    def link_unnamed(self, descriptor: int, *, name: str | None = None) -> None:
+        """Give a file made without a name this one.
+
+        Raises:
+            FileExistsError: the name is taken. FileNotFoundError: there is no ``/proc`` here.
+        """
+        os.link(f"/proc/self/fd/{descriptor}", name or self.name, dst_dir_fd=self.directory, follow_symlinks=True)
+
+    def link(self, name: str) -> None:
+        """Give the file of another name in the directory this place's name too.
+
+        Raises:
+            FileExistsError: the name is taken.
+        """
+        os.link(
+            self._name(name), self._name(self.name), src_dir_fd=self.directory, dst_dir_fd=self.directory,
+            follow_symlinks=False,
+        )  # fmt: skip
+
+    def replace(self, name: str) -> None:
+        """Put the file of another name in the directory in this place, over what is there."""
+        os.replace(
+            self._name(name), self._name(self.name), src_dir_fd=self.directory, dst_dir_fd=self.directory
+        )  # fmt: skip
+
+    def remove(self, name: str | None = None, *, like: int | None = None) -> bool:
+        """Remove a name in the directory. False: it is not there, or is not what ``like`` has open.
+
+        Raises:
+            OSError: as the system has it.
+        """
+        name = name or self.name
+        if like is not None:
+            found = self._look(name)
+            if found is None or not os.path.samestat(found, os.fstat(like)):
+                return False
+        try:
+            os.unlink(self._name(name), dir_fd=self.directory)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def listing(self) -> list[str]:
+        """The names in the directory; empty where it may not be read. O(entries)."""
+        with suppress(OSError):
+            if self.directory is None:
+                return os.listdir(self.parent)  # noqa: PTH208
+            readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | CLOEXEC, dir_fd=self.directory)
+            try:
+                return os.listdir(readable)  # noqa: PTH208 - of a descriptor
+            finally:
+                os.close(readable)
+        return []
+
+    def sync(self) -> None:
+        """Make the names in the directory survive the loss of power, where a system can."""
+        if self.directory is None:
+            return
+        readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | CLOEXEC, dir_fd=self.directory)
+        try:
+            os.fsync(readable)
+        finally:
+            os.close(readable)
+
+    def make_directory(self, mode: int, group: int | None = None) -> bool:
+        """Make a directory of this name; False when the name is taken. ``mode`` and ``group`` hold whatever the umask.
+
+        It is made closed to all others and opened last.
+        """
+        try:
+            os.mkdir(self._name(self.name), 0o700, dir_fd=self.directory)
+        except FileExistsError:
+            return False
+        descriptor = self.open_directory()
+        try:
+            if group is not None and hasattr(os, "fchown") and os.fstat(descriptor).st_gid != group:
+                os.fchown(descriptor, -1, group)
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, mode)
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+        return True
+
+    def open_directory(self) -> int:
+        """Open the directory of this name; -1 where a system cannot.
+
+        Raises:
+            FileNotFoundError; UntrustedFileError: it is no directory, or somebody else's.
+        """
+        if not _BY_DIRECTORY:
+            return -1
+        try:
+            descriptor = os.open(
+                self.name, os.O_RDONLY | os.O_DIRECTORY | CLOEXEC | getattr(os, "O_NOFOLLOW", 0), dir_fd=self.directory
+            )
+        except NotADirectoryError:
+            raise UntrustedFileError.because(
+                self.what, expected="a directory", found="something else", advice="check the path"
+            ) from None
+        try:
+            self._insist_on_owner(os.fstat(descriptor), "a directory")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+
+def lock_exclusively(descriptor: int) -> bool:
+    """Take the lock by which a temporary file's maker shows that it lives; False when another has it."""
+    if sys.platform in ("win32", "emscripten"):
+        return True  # there an open file cannot be removed, or nobody else is
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def read_whole(path: str | os.PathLike[str], what: str, *, largest: int) -> bytes:
+    """The content of a regular file of at most ``largest`` bytes, whoever owns it.
+
+    Raises:
+        OSError: as the system has it. UntrustedFileError: it is no regular file. StorageError: it is larger.
+    """
+    with Place(path, what) as place:
+        descriptor = place.open()
+    with os.fdopen(descriptor, "rb") as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise StorageError.because(
+            what, expected=f"at most {largest} bytes", found="a larger file", advice="check the path"
+        )
+    return content
+
+
+@contextmanager
+def replacing(
+    path: str | os.PathLike[str],
+    what: str,
+    *,
+    purpose: str,
+    may_replace: Callable[[bytes], bool],
+    mode: int = 0o600,
+    owner: int | None = None,
+) -> Iterator[BinaryIO]:
+    """A file to write that takes its place when the block ends well, whole and durably; else nothing is left.
+
+    It is written beside its target under a temporary name, locked for as long as its maker lives; what killed makers
+    left is removed first.
+
+    Args:
+        path: where it is to be.
+        what: for messages.
+        purpose: a word in the temporary name.
+        may_replace: asked with the first 64 bytes of what is there; False refuses.
+        mode: of the new file, whatever the umask.
+        owner: see ``Place``.
+
+    Raises:
+        OSError: as the system has it.
+        UntrustedFileError: what is there is somebody else's, no regular file, or not to be replaced.
+    """
+    with Place(path, what, owner=owner) as place:
+        _refuse_foreign(place, may_replace)
+        _sweep_left_behind(place, purpose)
+        name, descriptor = _temporary(place, purpose)
+        replaced = False
+        try:
+            with os.fdopen(descriptor, "wb", buffering=1 << 20) as file:
+                yield file
+                file.flush()
+                if hasattr(os, "fchmod"):
+                    os.fchmod(descriptor, mode)
+                os.fsync(descriptor)
+                if os.name == "posix":
+                    _refuse_foreign(place, may_replace)  # again: writing may have taken long
+                    place.replace(name)
+                    replaced = True
+            if os.name != "posix":  # where a file must be closed before it can be renamed
+                place.replace(name)
+                replaced = True
+        finally:
+            if not replaced:
+                with suppress(OSError):
+                    place.remove(name)
+        place.sync()
+
+
+def _refuse_foreign(place: Place, may_replace: Callable[[bytes], bool]) -> None:
+    place.status = place._look(place.name)  # noqa: SLF001 - of one module
+    if place.status is None:
+        return
+    try:
+        descriptor = place.open()
+    except FileNotFoundError:
+        return
+    try:
+        place.judge(descriptor, written=True)
+        head = os.read(descriptor, 64)
+    finally:
+        os.close(descriptor)
+    if head and not may_replace(head):
+        raise UntrustedFileError.because(
+            place.what,
+            expected="nothing there, or an older one of its kind",
+            found="another file",
+            advice="choose another path, or remove the file if you mean it",
+        )
+
+
+def _temporary(place: Place, purpose: str) -> tuple[str, int]:
+    while True:
+        name = f".{purpose}.{secrets.token_hex(8)}.corestate-tmp"
+        descriptor = place.make(name=name)
+        if lock_exclusively(descriptor) and os.fstat(descriptor).st_nlink:
+            return name, descriptor
+        os.close(descriptor)  # somebody who cleans up came between the two lines
+
+
+def _sweep_left_behind(place: Place, purpose: str) -> None:
+    """Remove what killed makers left in the directory, of this user's own. O(entries of the directory)."""
+    for name in place.listing():
+        if name.startswith(f".{purpose}.") and name.endswith(".corestate-tmp"):
+            with suppress(OSError, CorestateError):
+                descriptor = place.open(os.O_RDWR, name=name)
+                try:
+                    if lock_exclusively(descriptor):
+                        place.remove(name, like=descriptor)
+                finally:
+                    os.close(descriptor)
