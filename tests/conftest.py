@@ -34,6 +34,13 @@ def shm() -> Iterator[str]:
         unlink(address)
 
 
+@pytest.fixture
+def posix_shm(shm: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same, made as where shared memory is no directory of files."""
+    monkeypatch.setattr("corestate.region.SHM_IN_FILES", False)
+    return shm
+
+
 @pytest.fixture(params=["file", "shm"])
 def address(request: pytest.FixtureRequest) -> str:
     """An address others can open, of each kind in turn."""

@@ -191,6 +191,7 @@ def open(  # noqa: A001 - corestate.open reads as what it is
     config: RegionConfig | None = None,
     store: str | os.PathLike[str] | None = None,
     durability: Durability | str = "normal",
+    owner: int | str | None = None,
 ) -> StateManager:
     """Attach to the region at an address, making it if there is none.
 
@@ -205,13 +206,16 @@ def open(  # noqa: A001 - corestate.open reads as what it is
         store: file of the durable part; None: beside the region's file (``PATH.db``), in memory for ``heap:``. It is
             opened on first use.
         durability: what a commit survives: ``"full"``, ``"normal"`` or ``"batched"``; see ``Durability``.
+        owner: a user (name or number) whose region may be written besides one's own, root's, and that of the
+            directory's owner. With mode ``"r"`` it may be anybody's.
 
     Raises:
-        AddressError, RegionNotFoundError, RegionPermissionError, NetworkFileSystemError, StorageError (no space),
+        AddressError, RegionNotFoundError, RegionPermissionError, UntrustedFileError (somebody else's, or reached by
+        somebody else's link), NetworkFileSystemError, StorageError (no space),
         ConfigMismatchError, FormatError (its subclasses say what is wrong with the bytes), ParticipantsFullError,
         BusyError (its maker, alive, has been at it for a minute), UnsupportedError.
     """
-    region = open_region(address, create=create, mode=mode, config=config)
+    region = open_region(address, create=create, mode=mode, config=config, owner=owner)
     return StateManager(region, store=store, durability=durability)
 
 
@@ -237,17 +241,22 @@ def attach(
     *,
     store: str | os.PathLike[str] | None = None,
     durability: Durability | str = "normal",
+    owner: int | str | None = None,
 ) -> StateManager:
     """Attach to a region that exists. See ``open`` for the arguments.
 
     Raises:
         RegionNotFoundError: nothing is there. Else as ``open``.
     """
-    return StateManager(attach_region(address, mode, config), store=store, durability=durability)
+    return StateManager(attach_region(address, mode, config, owner=owner), store=store, durability=durability)
 
 
 def restore(
-    path: str | os.PathLike[str], address: str | os.PathLike[str] | Address, config: RegionConfig | None = None
+    path: str | os.PathLike[str],
+    address: str | os.PathLike[str] | Address,
+    config: RegionConfig | None = None,
+    *,
+    largest: int = snapshot.LARGEST,
 ) -> StateManager:
     """Make a region at an address that is free, and put a snapshot into it; all or nothing.
 
@@ -255,10 +264,12 @@ def restore(
         path: of the snapshot, as ``StateManager.snapshot`` wrote it.
         address: of the new region.
         config: its sizes; None: those of the region the snapshot was taken from.
+        largest: most bytes of a region whose sizes the snapshot says.
 
     Raises:
         RegionExistsError: the address is taken.
+        TooBigError: the snapshot asks for more than ``largest``.
         NotRegionError, LayoutVersionError, TruncatedError, CorruptError: of the snapshot.
         FullError, TooBigError, NameInvalidError: the region is too small for it. Else as ``open``.
     """
-    return StateManager(snapshot.restore_region(path, address, config))
+    return StateManager(snapshot.restore_region(path, address, config, largest=largest))

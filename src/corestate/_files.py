@@ -1,30 +1,30 @@
-"""Regions in files: opening, checking, removing."""
+"""Regions in files, and on Linux in POSIX shared memory, which is a directory of files there."""
 
 from __future__ import annotations
 
 import os
-import stat
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from corestate._binding import lib
 from corestate._filesystem import refuse_network
-from corestate._making import CLOEXEC, Place, make, sweep_where_needed
+from corestate._making import make, sweep_where_needed
 from corestate._storage import Opened, compare, judge, map_bytes, mode_of, probe, translate
+from corestate._trusted import Place
+from corestate.address import path_of
 from corestate.config import RegionConfig
-from corestate.errors import BusyError, CorestateError, NotRegionError, RegionExistsError
+from corestate.errors import BusyError, CorestateError, NotRegionError, RegionExistsError, RegionNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import mmap
+    from collections.abc import Callable, Iterator
 
     from corestate._storage import Make
     from corestate.address import Address
 
-__all__ = ["open_file", "unlink_file"]
+__all__ = ["make_file", "open_file", "unlink_file"]
 
-_QUIET: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)  # whatever it is, opening it does nothing
 _TRIES = 1000
-_KINDS = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
 
 
 @contextmanager
@@ -37,60 +37,87 @@ def _translated(where: Address, *, writable: bool) -> Iterator[None]:
         raise translate(problem, where, writable=writable) from problem
 
 
-def open_file(where: Address, making: Make, *, writable: bool, config: RegionConfig | None) -> Opened:
+@contextmanager
+def _entered(where: Address, owner: int | None, *, making: bool) -> Iterator[Place]:
+    """The place of a region's file; where it is to be made, on a file system of this machine."""
+    path = where.name if where.kind == "file" else path_of(where)
+    place = Place(path, f"region {where}", owner=owner, wrong_kind=NotRegionError)
+    try:
+        place.__enter__()
+    except (FileNotFoundError, NotADirectoryError) as problem:
+        if not making:
+            raise
+        raise RegionNotFoundError.because(
+            f"region {where}",
+            expected=f"the directory {place.parent}",
+            found="no such directory",
+            advice="make the directory first",
+        ) from problem
+    try:
+        if making and place.directory is not None:
+            refuse_network(place.directory, where)
+        yield place
+    finally:
+        place.leave()
+
+
+def open_file(
+    where: Address, making: Make, *, writable: bool, config: RegionConfig | None, owner: int | None = None
+) -> Opened:
     """Open or make the region at a path. The caller closes the descriptor.
 
     Raises:
         CorestateError: as ``region.open_region`` lists.
     """
-    with _translated(where, writable=writable):
-        descriptor, made = _existing_or_made(where, making, writable=writable, config=config)
+    with _translated(where, writable=writable), _entered(where, owner, making=making != "never") as place:
+        descriptor, made = _existing_or_made(place, where, making, writable=writable, config=config)
         try:
-            return _map(where, descriptor, writable=writable, config=None if made else config)
+            opened = _map(where, descriptor, writable=writable, config=None if made else config)
         except BaseException:
             os.close(descriptor)
             raise
+    opened.path = place.path
+    return opened
 
 
-def _existing_or_made(where: Address, making: Make, *, writable: bool, config: RegionConfig | None) -> tuple[int, bool]:
-    if not writable:
-        return _open_existing(where, writable=False), False
-    with Place(where).entered() as place:
-        for _ in range(_TRIES):  # it may come and go between two looks
-            if making != "always":
-                try:
-                    descriptor = _open_existing(where, writable=True)
-                except FileNotFoundError:
-                    if making == "never":
-                        raise
-                else:
+def make_file(where: Address, config: RegionConfig, fill: Callable[[int, mmap.mmap], None], owner: int | None) -> None:
+    """Make a region where there is none, filled before anybody sees it.
+
+    Raises:
+        RegionExistsError: the name is taken. Else as ``open_file``, and what ``fill`` raises.
+    """
+    with _translated(where, writable=True), _entered(where, owner, making=True) as place:
+        descriptor = None if place.status is not None else make(place, config, fill)
+        if descriptor is None:
+            raise RegionExistsError.because(f"region {where}")
+        os.close(descriptor)
+
+
+def _existing_or_made(
+    place: Place, where: Address, making: Make, *, writable: bool, config: RegionConfig | None
+) -> tuple[int, bool]:
+    for _ in range(_TRIES):  # it may come and go between two looks
+        if making != "always":
+            try:
+                descriptor = place.open(os.O_RDWR if writable else os.O_RDONLY)
+            except FileNotFoundError:
+                if making == "never":
+                    raise
+            else:
+                if writable:
                     sweep_where_needed(place)
-                    return descriptor, False
-            elif os.path.lexists(place.path(place.name) if place.directory is None else where.name):
-                raise RegionExistsError.because(f"region {where}")
-            made = make(place, config or RegionConfig())
-            if made is not None:
-                return _by_name(where, made), True
+                return _on_this_machine(descriptor, where), False
+        elif place.status is not None:
+            raise RegionExistsError.because(f"region {where}")
+        made = make(place, config or RegionConfig())
+        if made is not None:
+            return _by_name(place, made), True
+        place.look()
     raise BusyError.because(f"region {where}", expected="a file that stays", found="one made and removed all the time")
 
 
-def _by_name(where: Address, made: int) -> int:
-    """What was just made, opened by its name so that the system's tools show that; as it is if the name is gone."""
-    with suppress(OSError):
-        named = os.open(where.name, os.O_RDWR | CLOEXEC | _QUIET)
-        if os.path.sameopenfile(named, made):
-            os.close(made)
-            return named
-        os.close(named)
-    return made
-
-
-def _open_existing(where: Address, *, writable: bool) -> int:
-    """Open a regular file, without side effects on whatever else it may be."""
-    _insist_on_regular(where, os.stat(where.name))  # noqa: PTH116
-    descriptor = os.open(where.name, (os.O_RDWR if writable else os.O_RDONLY) | CLOEXEC | _QUIET)
+def _on_this_machine(descriptor: int, where: Address) -> int:
     try:
-        _insist_on_regular(where, os.fstat(descriptor))
         refuse_network(descriptor, where)
     except BaseException:
         os.close(descriptor)
@@ -98,12 +125,18 @@ def _open_existing(where: Address, *, writable: bool) -> int:
     return descriptor
 
 
-def _insist_on_regular(where: Address, status: os.stat_result) -> None:
-    kind = stat.S_IFMT(status.st_mode)
-    if kind != stat.S_IFREG:
-        raise NotRegionError.because(
-            f"region {where}", expected="a regular file", found=_KINDS.get(kind, "a device"), advice="check the path"
-        )
+def _by_name(place: Place, made: int) -> int:
+    """What was just made, opened by its name so that the system's tools show that; as it is if the name is gone."""
+    place.look()
+    try:
+        named = place.open(os.O_RDWR)
+    except (OSError, CorestateError):
+        return made
+    if os.path.sameopenfile(named, made):
+        os.close(made)
+        return named
+    os.close(named)
+    return made
 
 
 def _map(where: Address, descriptor: int, *, writable: bool, config: RegionConfig | None) -> Opened:
@@ -131,17 +164,25 @@ def unlink_file(where: Address) -> None:
     Raises:
         RegionNotFoundError, NotRegionError, RegionPermissionError, StorageError.
     """
-    with _translated(where, writable=False):
-        descriptor = _open_existing(where, writable=False)
+    with _translated(where, writable=False), _entered(where, None, making=False) as place:
+        try:
+            descriptor = place.open()
+        except PermissionError:
+            if where.kind != "shm":
+                raise
+            place.remove()  # who may not read it may still be the one to remove it
+            return
         try:
             size = os.fstat(descriptor).st_size
             code = probe(map_bytes(descriptor, size, writable=False))[0] if size else lib.CS_E_NOT_REGION
+            if code == lib.CS_E_NOT_REGION:
+                raise NotRegionError.because(
+                    f"unlink {where}",
+                    found=f"{size} bytes that are none",
+                    advice="remove it by other means if you mean it",
+                )
+            sweep_where_needed(place)
+            if not place.remove(like=descriptor):
+                raise FileNotFoundError
         finally:
             os.close(descriptor)
-        if code == lib.CS_E_NOT_REGION:
-            raise NotRegionError.because(
-                f"unlink {where}", found=f"{size} bytes that are none", advice="remove it by other means if you mean it"
-            )
-        with Place(where).entered() as place:
-            sweep_where_needed(place)
-        os.unlink(where.name)  # noqa: PTH108

@@ -1,8 +1,8 @@
-"""Regions in POSIX shared memory.
+"""Regions in POSIX shared memory where it is no directory of files, as it is on Linux (see ``_files``).
 
-It has no link by which a whole region could be put in place, so its maker works under a lock that dies with it and
-marks the region ready last. Whoever finds the lock free and the region not ready knows that the maker died, and starts
-over.
+It has no link by which a whole region could be put in place, so its maker works under a lock that dies with it, opens
+it to others last and marks the region ready before. Whoever finds the lock free and the region not ready knows that the
+maker died, and starts over, if the memory is its own: what another user made is refused.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from corestate._storage import (
     reserve,
     translate,
 )
+from corestate._trusted import untrusted
 from corestate.address import path_of
 from corestate.config import RegionConfig
 from corestate.errors import (
@@ -55,13 +56,18 @@ if TYPE_CHECKING:
 
 __all__ = ["open_shared", "unlink_shared"]
 
+_CLOSED = 0o600
+"""The mode of what is being made."""
+
 _PATIENCE = 60.0
 _MOMENT = 0.25
 _LOOK = 0.001
 _HEADER = 4096
 
 
-def open_shared(where: Address, making: Make, *, writable: bool, config: RegionConfig | None) -> Opened:
+def open_shared(
+    where: Address, making: Make, *, writable: bool, config: RegionConfig | None, owner: int | None = None
+) -> Opened:
     """Open or make the region in shared memory of this name. The caller closes the descriptor.
 
     Raises:
@@ -70,9 +76,11 @@ def open_shared(where: Address, making: Make, *, writable: bool, config: RegionC
     _insist_on_platform(where)
     deadline = time.monotonic() + _PATIENCE
     while True:
-        descriptor = _open(where, making, writable=writable, config=config)
+        descriptor = _open(where, making, writable=writable)
         opened = None
         try:
+            if writable:
+                _insist_on_owner(where, descriptor, owner)
             opened = _use(where, descriptor, making, writable=writable, config=config, deadline=deadline)
         except CorestateError:
             raise
@@ -93,16 +101,23 @@ def _insist_on_platform(where: Address) -> None:
         )
 
 
-def _open(where: Address, making: Make, *, writable: bool, config: RegionConfig | None) -> int:
+def _insist_on_owner(where: Address, descriptor: int, owner: int | None) -> None:
+    """Refuse to write to what another user made, whatever its mode."""
+    trusted = frozenset({os.geteuid(), 0} if owner is None else {os.geteuid(), 0, owner})
+    found = os.fstat(descriptor).st_uid
+    if found not in trusted:
+        raise untrusted(f"region {where}", found, trusted, "shared memory")
+
+
+def _open(where: Address, making: Make, *, writable: bool) -> int:
     flags = 0 if making == "never" else posix_ipc.O_CREAT
-    mode = (config or RegionConfig()).permissions
 
     def opener() -> int:
-        memory = posix_ipc.SharedMemory("/" + where.name, flags=flags, mode=mode, size=0, read_only=not writable)
+        memory = posix_ipc.SharedMemory("/" + where.name, flags=flags, mode=_CLOSED, size=0, read_only=not writable)
         return int(memory.fd)
 
     try:
-        return _patiently(opener, where)
+        return _patiently(opener)
     except posix_ipc.ExistentialError as problem:
         raise nothing_there(where) from problem
     except posix_ipc.PermissionsError as problem:
@@ -120,23 +135,16 @@ def _numbered(problem: Exception) -> OSError:
     return OSError(number, str(problem) if number == errno.EIO else os.strerror(number))
 
 
-def _patiently(opener: Callable[[], int], where: Address) -> int:
-    """Open it; refused while it is empty, its maker may be about to give it the permissions its umask withheld."""
+def _patiently(opener: Callable[[], int]) -> int:
+    """Open it; refused, it may be closed because it is being made."""
     deadline = time.monotonic() + _MOMENT
     while True:
         try:
             return hold(opener)
         except posix_ipc.PermissionsError:
-            if time.monotonic() >= deadline or not _is_empty(where):
+            if time.monotonic() >= deadline:
                 raise
         time.sleep(_LOOK)
-
-
-def _is_empty(where: Address) -> bool:
-    try:
-        return Path(path_of(where)).stat().st_size == 0
-    except OSError:
-        return False
 
 
 def _use(
@@ -145,8 +153,6 @@ def _use(
     """The region behind a descriptor, made if it has to be; None when it was removed meanwhile."""
     made = False
     state = _look(descriptor)
-    if state.memory is None and making != "never":
-        _open_up(descriptor, config or RegionConfig())
     if state.code != lib.CS_OK:
         _wait_for_maker(where, descriptor, deadline)
         try:
@@ -229,9 +235,10 @@ def _start_over(descriptor: int, config: RegionConfig) -> None:
     left = os.fstat(descriptor).st_size
     if left:  # so that, if we die too, what we leave is seen to be half-made
         map_bytes(descriptor, left, writable=True)[: min(left, _HEADER)] = bytes(min(left, _HEADER))
-    _open_up(descriptor, config)
+    os.fchmod(descriptor, _CLOSED)
     reserve(descriptor, size)
     lay_out(map_bytes(descriptor, size, writable=True), config, zeroed=left == 0)
+    os.fchmod(descriptor, config.permissions)
 
 
 def _give_up(where: Address, descriptor: int) -> None:
@@ -239,12 +246,6 @@ def _give_up(where: Address, descriptor: int) -> None:
     with suppress(OSError, posix_ipc.Error):
         if os.path.samestat(os.fstat(descriptor), Path(path_of(where)).stat()):
             posix_ipc.unlink_shared_memory("/" + where.name)
-
-
-def _open_up(descriptor: int, config: RegionConfig) -> None:
-    """Set the permissions as configured, whatever the umask; another's are the other's to set."""
-    with suppress(PermissionError):
-        os.fchmod(descriptor, config.permissions)
 
 
 def unlink_shared(where: Address) -> None:
@@ -255,7 +256,7 @@ def unlink_shared(where: Address) -> None:
     """
     _insist_on_platform(where)
     with suppress(RegionPermissionError):  # who may not read it may still be the one to remove it
-        descriptor = _open(where, "never", writable=False, config=None)
+        descriptor = _open(where, "never", writable=False)
         try:
             state = _look(descriptor)
             foreign = state.code == lib.CS_E_NOT_REGION and not state.half_made

@@ -43,6 +43,8 @@ class Opened:
     descriptor: int
     permissions: int
     writable: bool
+    path: str = ""
+    """Of the file, links followed; empty for private memory."""
 
 
 def mode_of(descriptor: int) -> int:

@@ -55,6 +55,8 @@ CLOEXEC: int = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getatt
 """What every descriptor is opened with."""
 QUIET: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_NOFOLLOW", 0)
 """Whatever it is, opening it does nothing."""
+SUFFIX = ".corestate-tmp"
+"""Of every temporary name."""
 UNNAMED: int = getattr(os, "O_TMPFILE", 0)
 _BY_DIRECTORY = os.open in os.supports_dir_fd
 _MOST_LINKS = 40
@@ -131,8 +133,7 @@ class Place:
         wrong_kind: type[CorestateError] = UntrustedFileError,
     ) -> None:
         self.what = what
-        self.given = absolute(path)
-        self.parent, self.name = os.path.split(self.given)
+        self.parent, self.name = os.path.split(os.fspath(path))
         self.directory: int | None = None
         """Descriptor of the directory; None where the system has no such calls."""
         self.directory_status: os.stat_result | None = None
@@ -171,10 +172,10 @@ class Place:
 
     def _enter_parent(self) -> None:
         if _BY_DIRECTORY:
-            self.directory = os.open(self.parent, getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | CLOEXEC)
+            self.directory = os.open(self.parent or ".", getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | CLOEXEC)
             self.directory_status = os.fstat(self.directory)
         else:
-            self.directory_status = os.stat(self.parent)  # noqa: PTH116
+            self.directory_status = os.stat(self.parent or ".")  # noqa: PTH116
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
@@ -189,8 +190,8 @@ class Place:
 
     @property
     def path(self) -> str:
-        """Where it is, links followed."""
-        return os.path.join(self.parent, self.name)  # noqa: PTH118
+        """Where it is from the root, links followed."""
+        return absolute(os.path.join(self.parent, self.name))  # noqa: PTH118
 
     @property
     def trusted(self) -> frozenset[int]:
@@ -209,6 +210,11 @@ class Place:
         with suppress(FileNotFoundError):
             return os.stat(self._name(name), dir_fd=self.directory, follow_symlinks=False)
         return None
+
+    def look(self) -> os.stat_result | None:
+        """See again what is at the name, links not followed; None: nothing."""
+        self.status = self._look(self.name)
+        return self.status
 
     # -- judging -------------------------------------------------------------------------------
 
@@ -239,14 +245,19 @@ class Place:
             return status
         self._insist_on_owner(status, "a file")
         deadline = time.monotonic() + _SETTLE_SECONDS
-        while status.st_nlink > 1:  # who puts a file in place by a link takes the other name away right after
-            if time.monotonic() > deadline:
+        while status.st_nlink > 1 + self._temporary_names(status):
+            if time.monotonic() > deadline:  # until then its maker may be taking its temporary name away
                 raise UntrustedFileError.because(
                     self.what, expected="a file with one name", found=f"one with {status.st_nlink}", advice="copy it"
                 )
             time.sleep(0.001)
             status = os.fstat(descriptor)
         return status
+
+    def _temporary_names(self, status: os.stat_result) -> int:
+        """How many names of this file its maker gave it in the directory and may have had no time to take away."""
+        names = [self._look(name) for name in self.listing() if name.endswith(SUFFIX)] if status.st_nlink > 1 else []
+        return sum(found is not None and os.path.samestat(found, status) for found in names)
 
     # -- opening and making --------------------------------------------------------------------
 
@@ -336,7 +347,7 @@ class Place:
         """The names in the directory; empty where it may not be read. O(entries)."""
         with suppress(OSError):
             if self.directory is None:
-                return os.listdir(self.parent)  # noqa: PTH208
+                return os.listdir(self.parent or ".")  # noqa: PTH208
             readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | CLOEXEC, dir_fd=self.directory)
             try:
                 return os.listdir(readable)  # noqa: PTH208 - of a descriptor
@@ -418,8 +429,8 @@ def read_whole(path: str | os.PathLike[str], what: str, *, largest: int) -> byte
     with Place(path, what) as place:
         descriptor = place.open()
     with os.fdopen(descriptor, "rb") as file:
-        content = file.read(largest + 1)
-    if len(content) > largest:
+        content = None if os.fstat(descriptor).st_size > largest else file.read()
+    if content is None or len(content) > largest:
         raise StorageError.because(
             what, expected=f"at most {largest} bytes", found="a larger file", advice="check the path"
         )
@@ -451,9 +462,9 @@ def replacing(
 
     Raises:
         OSError: as the system has it.
-        UntrustedFileError: what is there is somebody else's, no regular file, or not to be replaced.
+        UntrustedFileError: what is there is somebody else's, or not to be replaced. StorageError: no regular file.
     """
-    with Place(path, what, owner=owner) as place:
+    with Place(path, what, owner=owner, wrong_kind=StorageError) as place:
         _refuse_foreign(place, may_replace)
         _sweep_left_behind(place, purpose)
         name, descriptor = _temporary(place, purpose)
@@ -480,8 +491,7 @@ def replacing(
 
 
 def _refuse_foreign(place: Place, may_replace: Callable[[bytes], bool]) -> None:
-    place.status = place._look(place.name)  # noqa: SLF001 - of one module
-    if place.status is None:
+    if place.look() is None:
         return
     try:
         descriptor = place.open()
@@ -503,7 +513,7 @@ def _refuse_foreign(place: Place, may_replace: Callable[[bytes], bool]) -> None:
 
 def _temporary(place: Place, purpose: str) -> tuple[str, int]:
     while True:
-        name = f".{purpose}.{secrets.token_hex(8)}.corestate-tmp"
+        name = f".{purpose}.{secrets.token_hex(8)}{SUFFIX}"
         descriptor = place.make(name=name)
         if lock_exclusively(descriptor) and os.fstat(descriptor).st_nlink:
             return name, descriptor
@@ -513,7 +523,7 @@ def _temporary(place: Place, purpose: str) -> tuple[str, int]:
 def _sweep_left_behind(place: Place, purpose: str) -> None:
     """Remove what killed makers left in the directory, of this user's own. O(entries of the directory)."""
     for name in place.listing():
-        if name.startswith(f".{purpose}.") and name.endswith(".corestate-tmp"):
+        if name.startswith(f".{purpose}.") and name.endswith(SUFFIX):
             with suppress(OSError, CorestateError):
                 descriptor = place.open(os.O_RDWR, name=name)
                 try:

@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any
 from corestate import region as regions
 from corestate._attachment import hold, let_go
 from corestate._binding import check, error, ffi, lib
-from corestate._making import CLOEXEC, SUFFIX
 from corestate._storage import map_bytes, reserve, translate
+from corestate._trusted import CLOEXEC, SUFFIX
 from corestate.address import Address, parse, path_of
 from corestate.errors import AddressError, CorestateError, RegionExistsError, TooBigError, WaitTimeoutError
 from corestate.links import Link, open_link

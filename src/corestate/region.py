@@ -31,9 +31,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from corestate._arguments import FOREVER, seconds_to_ns
 from corestate._attachment import Attachment
 from corestate._binding import address_of, check, error, ffi, lib
-from corestate._files import open_file, unlink_file
+from corestate._files import make_file, open_file, unlink_file
 from corestate._shared import open_shared, unlink_shared
 from corestate._storage import compare, private, translate
+from corestate._trusted import absolute, owner_number
 from corestate._wasm.handles import forget_named, is_handle, open_handle, open_named
 from corestate.address import Address, parse, path_of
 from corestate.config import RegionConfig
@@ -54,11 +55,13 @@ if TYPE_CHECKING:
 
     from corestate._storage import Make, Opened
 
-__all__ = ["Mode", "Region", "attach_region", "create_region", "open_region", "unlink"]
+__all__ = ["Mode", "Region", "attach_region", "create_region", "make_region", "open_region", "unlink"]
 
 Mode = Literal["rw", "r"]
 
 BROWSER = sys.platform == "emscripten"
+SHM_IN_FILES = sys.platform.startswith("linux")
+"""Whether shared memory is a directory of files, in which a region is put in place whole as any file is."""
 
 
 class Region:
@@ -70,7 +73,11 @@ class Region:
     """
 
     address: Address
-    """Where it lives."""
+    """Where it lives; the path of a file is absolute."""
+    path: str
+    """Of the file, absolute and with links followed; empty where there is none. Others may rename it since."""
+    owner: int | None
+    """The user besides this process's own and root whose files were said to be trusted."""
     mode: Mode
     config: RegionConfig
     """What the region has, whatever was asked for."""
@@ -85,11 +92,13 @@ class Region:
     memory: mmap.mmap
     """The whole mapping, read-only with mode ``"r"``. Raises ClosedError after ``close()``."""
 
-    def __init__(self, address: Address, mode: Mode, storage: Opened) -> None:
+    def __init__(self, address: Address, mode: Mode, storage: Opened, owner: int | None = None) -> None:
         alone = address.kind == "heap" and not BROWSER  # where the page may attach to it
         flags = (0 if storage.writable else lib.CS_READ_ONLY) | (lib.CS_PRIVATE if alone else 0)
         attachment = Attachment(storage.memory, flags, path_of(address))
         self.address = address
+        self.path = storage.path
+        self.owner = owner
         self.mode = mode
         self.size = len(storage.memory)
         self.view, self.anchor = attachment.attach(storage.descriptor)
@@ -192,6 +201,7 @@ def open_region(
     create: bool = True,
     mode: Mode = "rw",
     config: RegionConfig | None = None,
+    owner: int | str | None = None,
 ) -> Region:
     """Attach to the region at an address, making it if there is none.
 
@@ -203,15 +213,18 @@ def open_region(
         create: make the region if there is none; with mode ``"r"`` nothing is ever made.
         mode: ``"rw"``, or ``"r"``: mapped read-only, takes no participant slot.
         config: sizes for a new region; an existing one must have the same. None: defaults, or what is there.
+        owner: a user (name or number) whose region may be written besides one's own, root's, and that of the
+            directory's owner. With mode ``"r"`` it may be anybody's.
 
     Raises:
-        AddressError, RegionNotFoundError, RegionPermissionError, NetworkFileSystemError, StorageError (no space),
+        AddressError, RegionNotFoundError, RegionPermissionError, UntrustedFileError (somebody else's, or reached by
+        somebody else's link), NetworkFileSystemError, StorageError (no space),
         ConfigMismatchError, FormatError (its subclasses say what is wrong with the bytes), ParticipantsFullError,
         BusyError (its maker, alive, has been at it for a minute), UnsupportedError.
     """
     if BROWSER and is_handle(address):
         return _attach_handle(address, mode, config)
-    return _open(parse(address), "if_missing" if create and mode == "rw" else "never", mode, config)
+    return _open(parse(address), "if_missing" if create and mode == "rw" else "never", mode, config, owner)
 
 
 def create_region(address: str | os.PathLike[str] | Address, config: RegionConfig | None = None) -> Region:
@@ -220,11 +233,15 @@ def create_region(address: str | os.PathLike[str] | Address, config: RegionConfi
     Raises:
         RegionExistsError: something is there already. Else as ``open_region``.
     """
-    return _open(parse(address), "always", "rw", config)
+    return _open(parse(address), "always", "rw", config, None)
 
 
 def attach_region(
-    address: str | os.PathLike[str] | Address, mode: Mode = "rw", config: RegionConfig | None = None
+    address: str | os.PathLike[str] | Address,
+    mode: Mode = "rw",
+    config: RegionConfig | None = None,
+    *,
+    owner: int | str | None = None,
 ) -> Region:
     """Attach to a region that exists; in Pyodide also by the handle JavaScript has of it.
 
@@ -233,7 +250,7 @@ def attach_region(
     """
     if BROWSER and is_handle(address):
         return _attach_handle(address, mode, config)
-    return _open(parse(address), "never", mode, config)
+    return _open(parse(address), "never", mode, config, owner)
 
 
 def unlink(address: str | os.PathLike[str] | Address) -> None:
@@ -251,7 +268,7 @@ def unlink(address: str | os.PathLike[str] | Address) -> None:
     if BROWSER:
         forget_named(where)
         return
-    (unlink_file if where.kind == "file" else unlink_shared)(where)
+    (unlink_file if where.kind == "file" or SHM_IN_FILES else unlink_shared)(where)
 
 
 def _attach_handle(handle: Any, mode: Mode, config: RegionConfig | None) -> Region:
@@ -262,7 +279,26 @@ def _attach_handle(handle: Any, mode: Mode, config: RegionConfig | None) -> Regi
     return region
 
 
-def _open(where: Address, making: Make, mode: Mode, config: RegionConfig | None) -> Region:
+def make_region(where: Address, config: RegionConfig, fill: Callable[[int, mmap.mmap], None]) -> None:
+    """Make a region in a file, or shared memory that is one, whose content is there before its name is.
+
+    Args:
+        where: its address.
+        config: its sizes.
+        fill: given the descriptor and the mapped region while nobody else can see it.
+
+    Raises:
+        RegionExistsError: something is there already. Else as ``create_region``, and what ``fill`` raises.
+    """
+    make_file(where, config, fill, None)
+
+
+def _from_root(where: Address) -> Address:
+    """The same, whatever directory the process changes to later."""
+    return Address("file", absolute(where.name)) if where.kind == "file" else where
+
+
+def _open(where: Address, making: Make, mode: Mode, config: RegionConfig | None, owner: int | str | None) -> Region:
     if mode not in ("rw", "r"):
         raise InvalidError.because(
             f"region {where}", expected='mode "rw" or "r"', found=repr(mode), advice="pass one of them"
@@ -280,10 +316,11 @@ def _open(where: Address, making: Make, mode: Mode, config: RegionConfig | None)
         return Region(where, mode, private(config or RegionConfig()))
     if BROWSER:
         return Region(where, mode, open_named(where, making, writable=mode == "rw", config=config))
-    opener = open_file if where.kind == "file" else open_shared
-    opened = opener(where, making, writable=mode == "rw", config=config)
+    trusted = owner_number(owner)
+    opener = open_file if where.kind == "file" or SHM_IN_FILES else open_shared
+    opened = opener(where, making, writable=mode == "rw", config=config, owner=trusted)
     try:
-        return Region(where, mode, opened)
+        return Region(_from_root(where), mode, opened, trusted)
     except CorestateError:
         raise
     except OSError as problem:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from corestate import region as regions
 from corestate._binding import error, ffi, lib
+from corestate._storage import Opened
+from corestate._trusted import read_whole, replacing
 from corestate.address import Address, parse
 from corestate.config import RegionConfig
-from corestate.errors import CorestateError, RegionExistsError, RegionNotFoundError, RegionPermissionError, StorageError
-from corestate.participants import participants
-from corestate.temporary import left_behind, name_beside, replacing
+from corestate.errors import CorestateError, RegionNotFoundError, RegionPermissionError, StorageError, TooBigError
 
 if TYPE_CHECKING:
+    import mmap
     from typing import BinaryIO
 
     from corestate.region import Region
@@ -65,7 +64,10 @@ class _Sink:
         self.problem: OSError | None = None
 
 
-_SHM = Path("/dev/shm")  # noqa: S108 - where Linux keeps POSIX shared memory, under its own names
+LARGEST = 1 << 30
+"""Bytes of a snapshot that is read, and of a region that one may ask for, unless said otherwise."""
+_HEAD = b"\xa9corestate"
+"""What follows the first byte of every snapshot: the text that names the format."""
 
 _sinks: dict[int, _Sink] = {}
 _numbers = itertools.count(1)
@@ -86,23 +88,28 @@ def cs_python_write(context: Any, data: Any, length: int) -> int:
 def write(region: Region, path: str | os.PathLike[str]) -> SnapshotInfo:
     """Take a snapshot into a file, which then is there as a whole and durably, or not at all.
 
-    Written to a temporary name beside it, fsynced, renamed over what was there, and the directory fsynced. Others go on
-    reading and writing meanwhile. O(what is in the region).
+    Written to a temporary name beside it, fsynced, renamed over an older snapshot, and the directory fsynced; its mode
+    is 0600. Others go on reading and writing meanwhile. O(what is in the region).
 
     Raises:
+        UntrustedFileError: something that is no snapshot is there, or somebody else's.
         RegionPermissionError, RegionNotFoundError (no such directory), StorageError, BusyError (an agent's writer never
         paused), ClosedError.
     """
-    target = Path(path)
+    what = f"snapshot {os.fspath(path)}"
     info = ffi.new("cs_snapshot_info *")
     try:
-        with replacing(target, "snapshot") as file:
+        with replacing(path, what, purpose="snapshot", may_replace=_is_snapshot) as file:
             _write_through(region, file, info)
     except OSError as problem:
         if isinstance(problem, CorestateError):
             raise
-        raise _storage_error(f"snapshot {target}", problem) from problem
+        raise _storage_error(what, problem) from problem
     return SnapshotInfo.from_core(info)
+
+
+def _is_snapshot(head: bytes) -> bool:
+    return head[1 : 1 + len(_HEAD)] == _HEAD
 
 
 def _write_through(region: Region, file: BinaryIO, info: Any) -> None:
@@ -130,10 +137,13 @@ def _storage_error(what: str, problem: OSError) -> CorestateError:
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
+    what = f"snapshot {os.fspath(path)}"
     try:
-        return Path(path).read_bytes()
+        return read_whole(path, what, largest=LARGEST)
     except OSError as problem:
-        raise _storage_error(f"snapshot {os.fspath(path)}", problem) from problem
+        if isinstance(problem, CorestateError):
+            raise
+        raise _storage_error(what, problem) from problem
 
 
 def _probe(content: bytes, path: str | os.PathLike[str]) -> SnapshotInfo:
@@ -182,7 +192,11 @@ def probe(path: str | os.PathLike[str]) -> SnapshotInfo:
 
 
 def restore_region(
-    path: str | os.PathLike[str], address: str | os.PathLike[str] | Address, config: RegionConfig | None = None
+    path: str | os.PathLike[str],
+    address: str | os.PathLike[str] | Address,
+    config: RegionConfig | None = None,
+    *,
+    largest: int = LARGEST,
 ) -> Region:
     """Make a region at an address that is free, and put a snapshot into it; all or nothing.
 
@@ -193,35 +207,35 @@ def restore_region(
         path: of the snapshot.
         address: of the new region.
         config: its sizes; None: those of the region the snapshot was taken from.
+        largest: most bytes of a region whose sizes the snapshot says.
 
     Raises:
         As ``probe`` and ``corestate.create``; FullError, TooBigError, NameInvalidError: ``config`` is too small for it.
+        TooBigError: the snapshot asks for more than ``largest``.
     """
     content = _read(path)
     info = _probe(content, path)
     where = parse(address)
+    if config is None and info.config.size > largest:
+        raise TooBigError.because(
+            f"restoring {os.fspath(path)}",
+            expected=f"a region of at most {largest} bytes",
+            found=f"a snapshot of one of {info.config.size}",
+            advice="pass a larger largest= if you trust it, or a config",
+        )
     config = config or info.config
     if where.kind == "heap":
         made = regions.create_region(where, config)
         _fill(made, content, path)
         return made
-    if sys.platform == "emscripten" or (where.kind == "shm" and not sys.platform.startswith("linux")):
+    if sys.platform == "emscripten" or (where.kind == "shm" and not regions.SHM_IN_FILES):
         return _fill_in_sight(where, config, content, path)
-    target = Path(where.name) if where.kind == "file" else _SHM / where.name
-    _sweep(target)
-    temporary = name_beside(target, "restoring")
-    try:
-        with regions.create_region(temporary if where.kind == "file" else f"shm:{temporary.name}", config) as made:
-            _fill(made, content, path)
-        try:
-            os.link(temporary, target)
-        except FileExistsError:
-            raise RegionExistsError.because(f"restoring to {where}") from None
-        except OSError as problem:
-            raise _storage_error(f"restoring to {where}", problem) from problem
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+
+    def fill(descriptor: int, memory: mmap.mmap) -> None:
+        with regions.Region(where, "rw", Opened(memory, descriptor, config.permissions, writable=True)) as unnamed:
+            _fill(unnamed, content, path)
+
+    regions.make_region(where, config, fill)
     return regions.attach_region(where)
 
 
@@ -235,16 +249,6 @@ def _fill_in_sight(where: Address, config: RegionConfig, content: bytes, path: s
         regions.unlink(where)
         raise
     return made
-
-
-def _sweep(target: Path) -> None:
-    """Remove what a restore to the same place left when it was killed: who restores is attached to it until the end."""
-    for left in left_behind(target, "restoring"):
-        with suppress(CorestateError, OSError):
-            with regions.attach_region(left, mode="r") as region:
-                alive = any(one.alive for one in participants(region))
-            if not alive:
-                left.unlink()
 
 
 def _fill(made: Region, content: bytes, path: str | os.PathLike[str]) -> None:

@@ -223,11 +223,13 @@ def test_unlink_removes_a_region_that_cannot_be_opened(path):
     assert not os.path.exists(path)
 
 
-def test_shared_memory_of_another_program_is_left_alone(shm):
+@pytest.mark.parametrize("way", ["shm", "posix_shm"])
+def test_shared_memory_of_another_program_is_left_alone(way, request):
+    shm = request.getfixturevalue(way)
     name = "/dev/shm/" + shm.removeprefix("shm:")
     put(name, b"somebody else's" + bytes(8192))
     for attempt in (open_region, attach_region, create_region, unlink, lambda where: open_region(where, mode="r")):
-        with pytest.raises(errors.NotRegionError):
+        with pytest.raises((errors.NotRegionError, errors.RegionExistsError)):
             attempt(shm)
     assert Path(name).read_bytes() == b"somebody else's" + bytes(8192)
     os.unlink(name)
@@ -260,23 +262,29 @@ def test_no_permission(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["closed.state", "readable.state"]
 
 
-def test_no_permission_in_shared_memory(shm):
+@pytest.mark.parametrize("way", ["shm", "posix_shm"])
+def test_no_permission_in_shared_memory(way, request):
+    shm = request.getfixturevalue(way)
     create_region(shm).close()
 
     def attempts() -> list[str]:
         found = []
         for attempt in (open_region, create_region, unlink, lambda where: open_region(where, mode="r")):
-            with pytest.raises(PermissionError) as caught:
+            with pytest.raises(OSError) as caught:
                 attempt(shm)
             found.append(type(caught.value).__name__)
         return found
 
-    assert looking.as_nobody(attempts) == ["RegionPermissionError"] * 4
+    found = looking.as_nobody(attempts)
+    assert found[1] in ("RegionExistsError", "RegionPermissionError")
+    assert [found[0], *found[2:]] == ["RegionPermissionError"] * 3
     attach_region(shm).close()
 
 
-def test_a_group_may_share(shm):
+@pytest.mark.parametrize("way", ["shm", "posix_shm"])
+def test_a_group_may_share(way, request):
     """Another user of the group writes where the permissions say so, and each is seen to live."""
+    shm = request.getfixturevalue(way)
     if not looking.ROOT:
         pytest.skip("needs the right to become another user")
     shared = RegionConfig(permissions=0o660)
@@ -293,36 +301,34 @@ def test_a_group_may_share(shm):
         assert looking.value(mine, handle) == 1
 
 
-def test_shared_memory_whose_maker_has_not_opened_it_up_yet(shm):
-    """Between making it and setting its permissions the umask rules; who is refused then looks again."""
+def test_shared_memory_whose_maker_has_not_opened_it_up_yet(posix_shm):
+    """It is closed to others until it is ready; who is refused then looks again for a moment."""
     if not looking.ROOT:
         pytest.skip("needs the right to become another user")
-    file = "/dev/shm/" + shm.removeprefix("shm:")
-    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    file = "/dev/shm/" + posix_shm.removeprefix("shm:")
+    with create_region(posix_shm, RegionConfig(permissions=0o600)) as mine:
+        parent = os.getpid()
+        asking, asked = os.pipe()
+        done, doing = os.pipe()
 
-    def open_up(*_) -> None:  # what the other user waits for, done in the middle of its waiting
-        if os.getpid() != parent:
-            os.write(asked, b".")
-            os.read(done, 1)
+        def open_up(*_) -> None:  # what the other user waits for, done in the middle of its waiting
+            if os.getpid() != parent:
+                os.write(asked, b".")
+                os.read(done, 1)
 
-    parent = os.getpid()
-    asking, asked = os.pipe()
-    done, doing = os.pipe()
-    maker = os.fork()
-    if maker == 0:
-        os.read(asking, 1)
-        os.chmod(file, 0o666)
-        os.write(doing, b".")
-        os._exit(0)
+        maker = os.fork()
+        if maker == 0:
+            os.read(asking, 1)
+            os.chmod(file, 0o644)
+            os.write(doing, b".")
+            os._exit(0)
 
-    def as_another() -> str:
-        _shared.time = type("Clock", (), {"monotonic": time.monotonic, "sleep": staticmethod(open_up)})
-        return open_region(shm, config=RegionConfig(permissions=0o666)).instance
+        def as_another() -> str:
+            _shared.time = type("Clock", (), {"monotonic": time.monotonic, "sleep": staticmethod(open_up)})
+            return open_region(posix_shm, mode="r").instance
 
-    instance = looking.as_nobody(as_another)
-    os.waitpid(maker, 0)
-    with attach_region(shm) as region:
-        assert region.instance == instance
+        assert looking.as_nobody(as_another) == mine.instance
+        os.waitpid(maker, 0)
 
 
 # -- file systems, each real, mounted in a namespace of its own --------------------------------

@@ -15,7 +15,7 @@ from pathlib import Path
 import looking
 import pytest
 
-from corestate import _making, _shared, errors
+from corestate import _making, _shared, _trusted, errors
 from corestate import address as addresses
 from corestate.config import RegionConfig
 from corestate.region import attach_region, create_region, open_region, unlink
@@ -23,15 +23,24 @@ from corestate.region import attach_region, create_region, open_region, unlink
 CONFIG = RegionConfig(agents=4, areas=4, counters=4, gauges=4, locks=4, events=4, participants=8, values=8)
 
 
-FLOOR = {"region.py", "_attachment.py", "_files.py", "_making.py", "_shared.py", "_storage.py", "_filesystem.py"}
+FLOOR = {
+    "region.py",
+    "_attachment.py",
+    "_files.py",
+    "_filesystem.py",
+    "_making.py",
+    "_shared.py",
+    "_storage.py",
+    "_trusted.py",
+}
 OUTSIDE = {"posix", "fcntl", "mmap", "posix_ipc", "corestate._core", "corestate._hot", "weakref"}
 
 
-@pytest.fixture(params=["unnamed", "named", "shm"])
+@pytest.fixture(params=["unnamed", "named", "shm", "posix_shm"])
 def place(request, monkeypatch):
     """An address for each way of making a region: file without a name, file under a temporary name, shared memory."""
-    if request.param == "shm":
-        return request.getfixturevalue("shm")
+    if request.param in ("shm", "posix_shm"):
+        return request.getfixturevalue(request.param)
     if request.param == "named":  # what file systems without O_TMPFILE get
         monkeypatch.setattr(_making, "_UNNAMED", 0)
         monkeypatch.setattr(_making, "_unnamed_works", {})
@@ -269,13 +278,13 @@ def test_what_a_living_maker_works_on_is_not_swept(path, monkeypatch):
     assert litter(path) == []
 
 
-def test_a_stopped_maker_of_shared_memory_is_waited_for_and_then_named(shm, monkeypatch):
+def test_a_stopped_maker_of_shared_memory_is_waited_for_and_then_named(posix_shm, monkeypatch):
     def stop_while_making() -> int:
         pid = os.fork()
         if pid == 0:
             monkeypatch.setattr(_shared, "reserve", lambda *_: os.kill(os.getpid(), signal.SIGSTOP))
             try:
-                open_region(shm, config=CONFIG)
+                open_region(posix_shm, config=CONFIG)
             finally:
                 os._exit(0)
         assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
@@ -285,13 +294,13 @@ def test_a_stopped_maker_of_shared_memory_is_waited_for_and_then_named(shm, monk
     monkeypatch.setattr(_shared, "_PATIENCE", 0.05)
     for attempt in (open_region, create_region, attach_region, lambda where: open_region(where, mode="r")):
         with pytest.raises(errors.BusyError, match="look for a stopped process") as caught:
-            attempt(shm)
+            attempt(posix_shm)
         assert isinstance(caught.value, BlockingIOError)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     with pytest.raises(errors.NotReadyError, match="create=True"):
-        attach_region(shm)
-    with create_region(shm, CONFIG) as region:
+        attach_region(posix_shm)
+    with create_region(posix_shm, CONFIG) as region:
         assert region.participant
 
 
@@ -299,7 +308,7 @@ def test_makers_that_died_leave_nothing_even_if_nobody_makes_it_again(path, monk
     monkeypatch.setattr(_making, "_UNNAMED", 0)
     monkeypatch.setattr(_making, "_unnamed_works", {})
     create_region(path, CONFIG).close()
-    half = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.0123456789abcdef{_making.SUFFIX}")
+    half = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.0123456789abcdef{_trusted.SUFFIX}")
     link = half.replace("0123", "4567")
     with open(half, "wb") as out:
         out.write(b"half a region")

@@ -1,6 +1,7 @@
 """A10: a picture of a region, and back."""
 
 import math
+import os
 import signal
 import stat
 import sys
@@ -122,7 +123,9 @@ def test_an_address_that_is_taken_is_left_alone(state, tmp_path, shm):
 def test_it_replaces_what_was_there_and_leaves_nothing_beside(state, tmp_path):
     target = tmp_path / "dir" / "picture"
     target.parent.mkdir()
-    target.write_bytes(b"old")
+    state.snapshot(target)
+    os.chmod(target, 0o644)  # noqa: PTH101
+    state.counters["since"].add(5)
     state.snapshot(target)
     assert snapshots.probe(target).bytes == target.stat().st_size
     assert [path.name for path in target.parent.iterdir()] == ["picture"]
@@ -147,7 +150,8 @@ def test_a_target_that_is_a_directory_is_an_error(state, tmp_path):
 def test_a_disk_that_is_full_leaves_the_old_one(state, tmp_path, child):
     """Stood for by a limit on the size of files: writing fails half-way, as on a full disk."""
     fill(state)
-    (tmp_path / "picture").write_bytes(b"old")
+    state.snapshot(tmp_path / "picture")
+    old = (tmp_path / "picture").read_bytes()
     done = child(
         """
         import corestate, resource, signal, sys
@@ -163,7 +167,7 @@ def test_a_disk_that_is_full_leaves_the_old_one(state, tmp_path, child):
         str(tmp_path / "picture"),
     )
     assert done.finish()[0].split() == ["StorageError", "True"]
-    assert (tmp_path / "picture").read_bytes() == b"old"
+    assert (tmp_path / "picture").read_bytes() == old
     assert sorted(path.name for path in tmp_path.iterdir()) == ["picture", "test.state"]
 
 
