@@ -1,0 +1,195 @@
+"""A region, or a name, that another user left at an address is not taken over; what a link of another's leads to is not
+touched; who removes removes what was looked at."""
+
+import os
+import secrets
+from pathlib import Path
+
+import pytest
+import users
+
+import corestate
+from corestate import RegionConfig
+from corestate.address import parse, path_of
+
+pytestmark = users.needs_root
+
+PLANTED = {"empty": b"", "zeros": bytes(4096), "half": b"CORESTAT" + bytes(8184), "other": b"not a region" * 500}
+
+
+@pytest.fixture(params=["shm", "sticky", "shared"])
+def address(request):
+    """Where another user can be first: shared memory, a directory like /tmp, one that a group shares."""
+    if request.param == "shm":
+        address = f"shm:corestate-test-{secrets.token_hex(6)}"
+        yield address
+        Path(path_of(parse(address))).unlink(missing_ok=True)
+    else:
+        with users.shared_directory(0o1777 if request.param == "sticky" else 0o777) as directory:
+            yield str(directory / "x.state")
+
+
+def state_of(address: str) -> tuple[int, int, bytes]:
+    path = Path(path_of(parse(address)))
+    status = path.stat()
+    return status.st_uid, status.st_mode, path.read_bytes()
+
+
+@pytest.mark.parametrize("content", PLANTED)
+@pytest.mark.parametrize("victim", [users.OWNER, 0])
+def test_field_x3_what_another_user_planted_is_left_alone(address, content, victim):
+    def plant() -> None:
+        path = Path(path_of(parse(address)))
+        path.write_bytes(PLANTED[content])
+        path.chmod(0o666)
+
+    users.as_user(users.OTHER, plant)
+    before = state_of(address)
+    ways = [corestate.open, corestate.create, corestate.attach]
+    found = users.as_user(victim, lambda: [users.refusal(lambda way=way: way(address)) for way in ways])
+    assert found == ["UntrustedFileError", "RegionExistsError", "UntrustedFileError"]
+    assert state_of(address) == before
+
+
+@pytest.mark.parametrize("victim", [users.OWNER, 0])
+def test_field_x3_a_region_of_another_user_is_not_written(address, victim):
+    def plant() -> None:
+        with corestate.create(address, RegionConfig(permissions=0o666)) as state:
+            state.counters["bait"].add(7)
+
+    users.as_user(users.OTHER, plant)
+    before = state_of(address)
+
+    def use() -> list[object]:
+        found: list[object] = [users.refusal(lambda: corestate.open(address))]
+        found.append(users.refusal(lambda: corestate.create(address)))
+        with corestate.attach(address, mode="r") as state:  # its values are not trusted in any case
+            found.append(state.counters["bait"].value)
+        return found
+
+    assert users.as_user(victim, use) == ["UntrustedFileError", "RegionExistsError", 7]
+    assert state_of(address) == before
+
+    def named() -> int:
+        with corestate.open(address, owner=users.OTHER) as state:
+            return state.counters["bait"].add(1)
+
+    assert users.as_user(victim, named) == 8
+
+
+def test_field_x3_the_directorys_owner_is_trusted():
+    """Whoever owns the directory decides about what is in it, as the kernel's own rule has it."""
+    with users.shared_directory(0o755, owner=users.OTHER) as directory:
+        address = str(directory / "x.state")
+        users.as_user(users.OTHER, lambda: corestate.create(address, RegionConfig(permissions=0o666)).close())
+
+        def use() -> int:
+            with corestate.open(address) as state:
+                return state.counters["c"].add(2)
+
+        assert users.as_user(users.OWNER, use) == 2
+
+
+@pytest.mark.parametrize("owner", ["nobody such", -1, True, 1.5])
+def test_field_x3_an_owner_that_is_none(path, owner):
+    with pytest.raises(corestate.UntrustedFileError, match="owner: expected a user's name or number"):
+        corestate.open(path, owner=owner)
+    assert not Path(path).exists()
+
+
+@pytest.mark.parametrize("there", ["dangling", "a file", "a region", "a fifo"])
+def test_field_x5_a_link_of_another_user_is_not_followed(there):
+    with users.shared_directory(0o777) as directory, users.shared_directory(0o700, owner=users.OWNER) as home:
+        target, address = home / "target", str(directory / "x.state")
+
+        def victims() -> None:
+            if there == "a file":
+                target.write_bytes(b"mine" * 1000)
+            elif there == "a region":
+                corestate.create(target).close()
+            elif there == "a fifo":
+                os.mkfifo(target)
+
+        users.as_user(users.OWNER, victims)
+        before = (sorted(home.iterdir()), target.read_bytes() if there in ("a file", "a region") else None)
+        users.as_user(users.OTHER, lambda: Path(address).symlink_to(target))
+
+        def use() -> list[str]:
+            ways = [corestate.open, corestate.create, corestate.attach, corestate.unlink]
+            ways += [lambda path: corestate.attach(path, mode="r")]
+            with corestate.open("heap:") as state:
+                found = [users.refusal(lambda: state.snapshot(address))]
+                state.snapshot(home / "good.snap")
+            found += [users.refusal(lambda: corestate.restore(home / "good.snap", address))]
+            (home / "good.snap").unlink()
+            return found + [users.refusal(lambda way=way: way(address)) for way in ways]
+
+        assert users.as_user(users.OWNER, use) == ["UntrustedFileError"] * 7
+        assert before == (sorted(home.iterdir()), target.read_bytes() if there in ("a file", "a region") else None)
+
+
+def test_field_x5_a_link_of_ones_own_is_followed(tmp_path):
+    (tmp_path / "link.state").symlink_to(tmp_path / "real.state")
+    with corestate.open(tmp_path / "link.state") as state:
+        assert state.region.path == str(tmp_path / "real.state")
+    assert not (tmp_path / "real.state").is_symlink()
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(corestate.UntrustedFileError, match="links in a row"):
+        corestate.open(tmp_path / "a")
+
+
+def test_field_x5_a_file_with_a_second_name_is_not_written():
+    """Where the kernel lets a user link to another's file, that file is not written under the new name."""
+    with users.shared_directory(0o777) as directory:
+        own = directory / "own.state"
+        users.as_user(users.OWNER, lambda: corestate.create(own).close())
+        os.link(own, directory / "x.state")
+        found = users.as_user(users.OWNER, lambda: users.refusal(lambda: corestate.open(directory / "x.state")))
+        assert found == "UntrustedFileError"
+
+
+def test_field_x5_unlink_removes_what_it_looked_at(monkeypatch):
+    """The parent directory is swapped for a link to a private one after the look."""
+    from corestate import _files
+
+    with users.shared_directory(0o777) as directory, users.shared_directory(0o700, owner=users.OWNER) as home:
+        (directory / "p").mkdir()
+        (directory / "p").chmod(0o777)
+        corestate.create(directory / "p" / "data", RegionConfig(permissions=0o666)).close()
+        (home / "data").write_bytes(b"private")
+        os.chown(home / "data", users.OWNER, users.OWNER)
+        looked = _files.probe
+
+        def swap(memory):
+            found = looked(memory)
+            (directory / "p").rename(directory / "q")
+            (directory / "p").symlink_to(home)
+            return found
+
+        monkeypatch.setattr(_files, "probe", swap)
+        corestate.unlink(directory / "p" / "data")
+        assert (home / "data").read_bytes() == b"private"
+        assert not (directory / "q" / "data").exists()
+
+
+def test_field_x6_what_is_being_made_is_closed_to_others(monkeypatch):
+    """So that nobody can take a lock on it meanwhile (attack: a region of mode 0644 that was remade for 8 seconds)."""
+    from corestate import _making, _shared
+
+    modes = []
+    for module in (_making, _shared):
+        reserve = module.reserve
+        monkeypatch.setattr(
+            module, "reserve", lambda fd, size, reserve=reserve: (modes.append(os.fstat(fd).st_mode), reserve(fd, size))
+        )
+    names = [f"shm:corestate-test-{secrets.token_hex(6)}" for _ in range(2)]
+    try:
+        for in_files, name in zip((True, False), names, strict=True):
+            monkeypatch.setattr("corestate.region.SHM_IN_FILES", in_files)
+            corestate.create(name, RegionConfig(permissions=0o644)).close()
+        assert [mode & 0o777 for mode in modes] == [0o600, 0o600]
+        assert all(Path(path_of(parse(name))).stat().st_mode & 0o777 == 0o644 for name in names)
+    finally:
+        for name in names:
+            corestate.unlink(name)
