@@ -15,6 +15,14 @@ SOURCE = {".c", ".h", ".py", ".pyi", ".js", ".mjs", ".ts", ".rs", ".pml", ".md",
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 NEED = re.compile(r"""(?:^|&&|if|;)\s*need\s+(?:"[^"]*"|\S+)\s+(?:"[^"]*"|\S+)\s+(?:"([^"$]*)"|(\w[\w.+-]*))""")
 
+USERS_RUN = ("src/corestate/", "embedded/", "docs/", "wasm/examples/")
+"""What runs on a user's machine, in whatever directory the user stands."""
+STARTS_A_PROCESS = re.compile(
+    r"\bsys\.executable\b|^\s*(?:import|from) (?:subprocess|multiprocessing|pty|runpy)\b"
+    r"|\bos\.(?:system|popen|exec[lv]\w*|spawn\w+|posix_spawnp?)\b"
+)
+MAY_START = "src/corestate/_children.py"
+
 
 def tree() -> list[Path]:
     """Every file that is, or is about to be, in the repository."""
@@ -39,6 +47,8 @@ def breaches_of(path: Path) -> list[str]:
     for number, text in enumerate(lines, 1):
         if match := UNFINISHED.search(text):
             found.append(f"{name}:{number}: {match[0]}; finish it, or file an issue")
+        if name.startswith(USERS_RUN) and name != MAY_START and STARTS_A_PROCESS.search(text):
+            found.append(f"{name}:{number}: starts a process; only {MAY_START} does, with a safe path")
     return found
 
 

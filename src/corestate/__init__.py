@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from corestate import errors, snapshot
+from corestate import _safe_path, errors, snapshot  # noqa: F401 - _safe_path first: what lies outside comes after it
 from corestate.address import Address
 from corestate.agents import AgentInfo, Agents
 from corestate.areas import Area, Areas

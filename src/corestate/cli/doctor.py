@@ -6,7 +6,6 @@ import os
 import platform
 import secrets
 import sqlite3
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from rich.text import Text
 
 import corestate
 from corestate._binding import lib
+from corestate._children import SubprocessError, run
 from corestate._filesystem import kind_of
 from corestate.cli.output import BAD, GOOD, WARN, console, emit, json_option, table
 from corestate.errors import CorestateError
@@ -154,7 +154,7 @@ def _try(what: str, act: Callable[[], str]) -> _Finding:
         return _Finding(what, "ok", act())
     except corestate.UnsupportedError as problem:
         return _Finding(what, "limited", str(problem))
-    except (CorestateError, OSError, subprocess.SubprocessError) as problem:
+    except (CorestateError, OSError, SubprocessError) as problem:
         return _Finding(what, "broken", str(problem))
 
 
@@ -175,8 +175,7 @@ def _exercise(state: StateManager) -> str:
 
 def _kill_and_inherit(address: str) -> str:
     with corestate.attach(address) as state:
-        command = [sys.executable, "-c", _VICTIM, address]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+        done = run(_VICTIM, address, timeout=60)
         if "held" not in done.stdout:
             raise corestate.CorestateError(f"the other process failed: {done.stderr.strip()[-200:]}")
         lock = state.locks["doctor"]

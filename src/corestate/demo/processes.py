@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import subprocess
 import sys
 import threading
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, final
 
+from corestate._children import DEVNULL, PIPE, TimeoutExpired, start
 from corestate.demo.roles import STOP
 
 if TYPE_CHECKING:
@@ -107,14 +107,10 @@ class _Process:
     def __init__(self, name: str, arguments: list[str], inbox: SimpleQueue[_Message]) -> None:
         #: Whether it was told to end: its end is then no surprise.
         self.dismissed = False
-        command = [sys.executable, "-m", "corestate.demo.roles", "--launched", *arguments]
         with _interrupts_held():
-            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, this package
-                # A role's standard error is what a person sees.
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=_screen(),
+            # A role's standard error is what a person sees.
+            self._process = start(
+                "corestate.demo.roles", "--launched", *arguments, stdin=PIPE, stdout=PIPE, stderr=_screen()
             )
         self.pid = self._process.pid
         self._name = name
@@ -133,7 +129,7 @@ class _Process:
     def wait(self) -> int:
         try:
             code = self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             self.kill()
             code = self._process.wait()
         self._listener.join()
@@ -153,7 +149,7 @@ class _Process:
 def _screen() -> int:
     """Standard output as a role's standard error, also where a test has put something else in its place."""
     if sys.__stdout__ is None:  # closed: its number may be somebody else's by now
-        return subprocess.DEVNULL
+        return DEVNULL
     try:
         return sys.stdout.fileno()
     except (OSError, ValueError):
