@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
 from emulator import BUILD, MACHINES, Board
 
+from corestate._children import start
 from corestate.mirror import Mirror
 
 
@@ -23,11 +23,10 @@ def main() -> int:
     with Board(options.image, options.machine) as board, Mirror(board.line, options.region) as mirror:
         print(f"{options.machine} runs {options.image.name}; its state is {options.region}", flush=True)
         mirror.wait_ready(30)
-        top = [sys.executable, "-m", "corestate", "top", str(options.region)]
-        if options.frames:
-            top += ["--frames", str(options.frames)]
+        frames = ["--frames", str(options.frames)] if options.frames else []
+        top = start("corestate", "top", str(options.region), *frames)
         try:
-            return subprocess.run(top, check=False).returncode
+            return top.wait()
         except KeyboardInterrupt:
             return 0
         finally:

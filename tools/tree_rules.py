@@ -15,7 +15,7 @@ SOURCE = {".c", ".h", ".py", ".pyi", ".js", ".mjs", ".ts", ".rs", ".pml", ".md",
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 NEED = re.compile(r"""(?:^|&&|if|;)\s*need\s+(?:"[^"]*"|\S+)\s+(?:"[^"]*"|\S+)\s+(?:"([^"$]*)"|(\w[\w.+-]*))""")
 
-USERS_RUN = ("src/corestate/", "embedded/", "docs/", "wasm/examples/")
+USERS_RUN = ("src/corestate/", "embedded/run_example.py", "wasm/examples/")
 """What runs on a user's machine, in whatever directory the user stands."""
 STARTS_A_PROCESS = re.compile(
     r"\bsys\.executable\b|^\s*(?:import|from) (?:subprocess|multiprocessing|pty|runpy)\b"
