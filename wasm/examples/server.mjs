@@ -18,7 +18,21 @@ export const ISOLATION = {
 
 /** @param {string} file */
 function isFile(file) {
-  return statSync(file, { throwIfNoEntry: false })?.isFile() ?? false;
+  try {
+    return statSync(file, { throwIfNoEntry: false })?.isFile() ?? false;
+  } catch {
+    return false; // a name too long, or a file where a directory is named
+  }
+}
+
+/** The path a request asks for, or null where it is none: what comes from outside must not end the server. @param {string} target */
+function pathOf(target) {
+  try {
+    const wanted = decodeURIComponent(new URL(target, "http://localhost").pathname);
+    return wanted.includes("\0") ? null : wanted;
+  } catch {
+    return null;
+  }
 }
 
 /**
@@ -43,14 +57,21 @@ function find(mounts, wanted) {
  */
 export function serve(mounts, { port = 0, headers = ISOLATION } = {}) {
   const server = createServer((request, response) => {
-    const file = find(mounts, decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname));
-    if (!file) {
-      response.writeHead(404, { ...headers, "Content-Type": "text/plain" }).end("not found\n");
-      return;
-    }
+    const say = (/** @type {number} */ status, /** @type {string} */ text) =>
+      response.writeHead(status, { ...headers, "Content-Type": "text/plain" }).end(`${text}\n`);
+    if (request.method !== "GET" && request.method !== "HEAD") return void say(405, "only GET and HEAD");
+    const wanted = pathOf(request.url ?? "/");
+    if (wanted === null) return void say(400, "not a path");
+    const file = find(mounts, wanted);
+    if (!file) return void say(404, "not found");
     const type = TYPES.get(path.extname(file)) ?? "application/octet-stream";
-    response.writeHead(200, { ...headers, "Content-Type": type, "Cache-Control": "no-cache" });
-    createReadStream(file).pipe(response);
+    const content = createReadStream(file);
+    content.once("error", () => (response.headersSent ? response.destroy() : say(404, "not found")));
+    content.once("open", () => {
+      response.writeHead(200, { ...headers, "Content-Type": type, "Cache-Control": "no-cache" });
+      content.pipe(response);
+    });
+    response.once("close", () => content.destroy());
   });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
