@@ -23,6 +23,13 @@ STARTS_A_PROCESS = re.compile(
 )
 MAY_START = "src/corestate/_children.py"
 
+TALKS = ("src/corestate/cli/", "src/corestate/demo/")
+PRINTS = re.compile(
+    r"\bclick\.(?:echo|secho|echo_via_pager|get_text_stream|get_binary_stream)\b|(?<![\w.])print\(|\bsys\.std(?:out|err)\.write"
+    r"|\bConsole\("
+)
+MAY_PRINT = "src/corestate/cli/output.py"
+
 
 def tree() -> list[Path]:
     """Every file that is, or is about to be, in the repository."""
@@ -49,6 +56,8 @@ def breaches_of(path: Path) -> list[str]:
             found.append(f"{name}:{number}: {match[0]}; finish it, or file an issue")
         if name.startswith(USERS_RUN) and name != MAY_START and STARTS_A_PROCESS.search(text):
             found.append(f"{name}:{number}: starts a process; only {MAY_START} does, with a safe path")
+        if name.startswith(TALKS) and name != MAY_PRINT and PRINTS.search(text):
+            found.append(f"{name}:{number}: prints; only {MAY_PRINT} does, which escapes")
     return found
 
 

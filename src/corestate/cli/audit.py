@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from datetime import datetime
+from collections import deque
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,29 @@ import click
 
 import corestate
 from corestate.audit import Anchor
-from corestate.audit.rows import export
-from corestate.cli.output import brief, clean, console, emit, json_option, number, table, when
-from corestate.errors import InvalidError, StorageError
+from corestate.audit.rows import Filter, export, rows_of
+from corestate.cli.arguments import Real, Whole, moment
+from corestate.cli.output import (
+    LIMIT,
+    brief,
+    emit,
+    json_option,
+    limit_option,
+    lines,
+    number,
+    say,
+    say_more,
+    show,
+    table,
+    when,
+)
+from corestate.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
 
+    from corestate.audit.rows import AuditRow
     from corestate.state import StateManager
 
 __all__ = ["audit", "audit_prune"]
@@ -47,12 +63,7 @@ def _use_key(state: StateManager, key_file: str | None) -> None:
 
 
 def _time(text: str | None) -> datetime | None:
-    try:
-        return None if text is None else datetime.fromisoformat(text).astimezone()
-    except ValueError as cause:
-        raise InvalidError.because(
-            "TIME", expected="a time", found=f"{text!r:.60}", advice="write 2026-01-31T12:00:00"
-        ) from cause
+    return None if text is None else moment(text)
 
 
 @click.command()
@@ -61,10 +72,11 @@ def _time(text: str | None) -> datetime | None:
 @click.option("--type", "event_type", metavar="TYPE", help="Only of this type.")
 @click.option("--since", metavar="TIME", help="From this time on, such as 2026-01-31T12:00:00.")
 @click.option("--until", metavar="TIME", help="Before this time.")
-@click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N of these.")
+@click.option("--tail", type=Whole(0), metavar="N", help="Only the last N of these.")
 @click.option("--verify", is_flag=True, help="Check every row, every link and the end instead; exits 1 on a fault.")
 @click.option("--anchor", metavar="SEQ:HASH", help="With --verify: where the trail ended when this was noted down.")
 @click.option("--export", "form", type=click.Choice(["jsonl", "csv"]), help="As JSON Lines or CSV instead of a table.")
+@limit_option
 @json_option
 def audit(
     address: str,
@@ -78,6 +90,7 @@ def audit(
     verify: bool,
     anchor: str | None,
     form: str | None,
+    limit: int | None,
     as_json: bool,
 ) -> None:
     """What happened and who did it, oldest first."""
@@ -89,34 +102,33 @@ def audit(
             if as_json:
                 emit({"rows": count, "anchor": str(head)})
             else:
-                click.echo(f"{number(count)} rows, all as they were written; the trail ends at {head}")
+                say(f"{number(count)} rows, all as they were written; the trail ends at {head}")
             return
-        rows = state.audit.query(agent, event_type, _time(since), _time(until))
-    if tail is not None:
-        rows = rows[len(rows) - min(tail, len(rows)) :]
-    if as_json:
-        emit([row.to_dict() for row in rows])
-    elif form is not None:
-        export(rows, sys.stdout, form)
-    else:
-        columns = ("row", "when", "agent", "event", "details")
-        cells = (
-            (
-                str(row.sequence),
-                when(row.time_ns, date=True),
-                clean(str(row.agent_id)),
-                clean(str(row.event_type)),
-                brief(row.details),
-            )
-            for row in rows
-        )
-        console().print(table("audit trail", columns, cells, right=("row",)))
+        wanted = Filter(agent, event_type, _time(since), _time(until))
+        rows = rows_of(state.durable.store, wanted) if state.durable.there else iter(())
+        if tail is not None:
+            rows = iter(deque(rows, maxlen=tail))
+        if as_json:
+            emit(row.to_dict() for row in islice(rows, limit))
+        elif form is not None:
+            export(islice(rows, limit), lines(as_json=form == "jsonl"), form)
+        else:
+            _print(rows, limit or LIMIT)
+
+
+def _print(rows: Iterator[AuditRow], most: int) -> None:
+    cells = (
+        (str(row.sequence), when(row.time_ns, date=True), str(row.agent_id), str(row.event_type), brief(row.details))
+        for row in islice(rows, most)
+    )
+    show(table("audit trail", ("row", "when", "agent", "event", "details"), cells, right=("row",)))
+    say_more(most, most + sum(1 for _ in rows))
 
 
 @click.command(name="audit-prune")
 @_on_trail
-@click.option("--age", type=click.FloatRange(min=0), metavar="SECONDS", help="Keep rows of the last SECONDS.")
-@click.option("--count", type=click.IntRange(min=0), metavar="N", help="Keep the newest N rows.")
+@click.option("--age", type=Real(0), metavar="SECONDS", help="Keep rows of the last SECONDS.")
+@click.option("--count", type=Whole(0), metavar="N", help="Keep the newest N rows.")
 @json_option
 def audit_prune(
     address: str, store: str | None, key_file: str | None, age: float | None, count: int | None, as_json: bool
@@ -128,4 +140,4 @@ def audit_prune(
     if as_json:
         emit({"pruned": taken})
     else:
-        click.echo(f"{number(taken)} rows taken out")
+        say(f"{number(taken)} rows taken out")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
+from corestate.cli.arguments import Real
+
 __all__ = ["demo"]
 
 
 @click.command()
-@click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), default=20.0, show_default=True, help="How long it runs."
-)
+@click.option("--seconds", type=Real(0, min_open=True), default=20.0, show_default=True, help="How long it runs.")
 @click.option("--neurons", type=click.IntRange(min=1), default=4000, show_default=True, help="How many neurons it has.")
 @click.option("--address", help="Of the region to make, which must not exist yet. [default: in shared memory]")
 @click.option("--plain", is_flag=True, help="Lines instead of the live view.")

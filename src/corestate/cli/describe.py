@@ -4,36 +4,45 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from itertools import islice
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from corestate.cli.output import BAD, DIM, GOOD, WARN, ago, brief, clean, number, size, table, when
+from corestate._binding import ffi, lib
+from corestate.cli.output import BAD, DIM, GOOD, WARN, Members, ago, brief, number, size, table, when
+from corestate.names import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import RenderableType
 
+    from corestate.areas import Area
     from corestate.events import Event
-    from corestate.locks import Lock
+    from corestate.names import NamedTable
     from corestate.state import StateManager
 
+    _Pairs = list[tuple[str, Any]]
+
 __all__ = [
+    "Part",
     "agent_rows",
     "agents_table",
-    "counters_data",
     "engine_table",
     "event_data",
     "events_table",
-    "locks_data",
+    "lock_rows",
     "locks_table",
+    "locks_total",
+    "named_data",
+    "named_parts",
     "named_tables",
     "participants_table",
     "region_data",
     "state_data",
     "state_text",
-    "values",
 ]
 
 _STYLES = {
@@ -64,39 +73,56 @@ def region_data(state: StateManager) -> dict[str, Any]:
     }
 
 
-def counters_data(state: StateManager) -> dict[str, dict[str, Any]]:
-    """Every counter, gauge and area."""
+_SORTED = 2000  # a table up to this long is sorted whole; of a longer one the first that are found are shown
+
+
+class Part:
+    """Some of the named things of one table: sorted, of how many, and never more than ``most`` of them in memory."""
+
+    def __init__(self, table: NamedTable[Any], most: int | None, row: Callable[[Any], Any]) -> None:
+        self._table, self._most, self._row = table, most, row
+        self.total = len(table)
+
+    def pairs(self) -> Iterable[tuple[str, Any]]:
+        """Name and row of each; what is removed meanwhile is left out."""
+        if self.total <= _SORTED:
+            return islice(iter(sorted(self._found(), key=itemgetter(0))), self._most)
+        return islice(self._found(), self._most)
+
+    def _found(self) -> Iterator[tuple[str, Any]]:
+        for one in self._table.values():
+            with suppress(KeyError):
+                yield one.name, self._row(one)
+
+
+def named_parts(state: StateManager, most: int | None = None) -> dict[str, Part]:
+    """Counters, gauges and areas, ``most`` of each."""
     return {
-        "counters": values(state.counters.values()),
-        "gauges": values(state.gauges.values()),
-        "areas": _areas(state),
+        "counters": Part(state.counters, most, _VALUE),
+        "gauges": Part(state.gauges, most, _VALUE),
+        "areas": Part(state.areas, most, _area),
     }
 
 
-def values(cells: Iterable[Any]) -> dict[str, Any]:
-    """Name to value of counters or gauges, leaving out what is removed meanwhile."""
-    found = {}
-    for cell in cells:
-        with suppress(KeyError):
-            found[cell.name] = cell.value
-    return dict(sorted(found.items()))
+_VALUE = attrgetter("value")
 
 
-def _areas(state: StateManager) -> dict[str, dict[str, int]]:
-    found = {}
-    for area in state.areas.values():
-        with suppress(KeyError):
-            found[area.name] = {"index": area.index, **area.snapshot()}
-    return found
+def _area(area: Area) -> dict[str, int]:
+    return {"index": area.index, **area.snapshot()}
 
 
-def state_data(state: StateManager) -> dict[str, Any]:
+def named_data(parts: dict[str, Part]) -> dict[str, Any]:
+    """The same for JSON, written as it is read."""
+    return {word: Members(part.pairs()) for word, part in parts.items()}
+
+
+def state_data(state: StateManager, most: int | None = None) -> dict[str, Any]:
     """Everything but agents, locks and events."""
     return {
         **region_data(state),
         "engine": state.engine.snapshot(),
-        **counters_data(state),
-        "participants": [one.to_dict() for one in state.participants()],
+        **named_data(named_parts(state, most)),
+        "participants": (one.to_dict() for one in state.participants()),
         "agents": len(state.agents),
         "locks": len(state.locks),
         "events_newest": state.events.newest,
@@ -142,77 +168,76 @@ def _engine_number(name: str, value: Any, rate: float | None) -> str | Text:
 # -- named things --------------------------------------------------------------------------------
 
 
-def named_tables(data: dict[str, Any], rates: dict[str, float] | None = None, most: int | None = None) -> list[Any]:
-    """Tables of counters, gauges and areas, as many as are not empty; ``most`` rows each."""
-    made = []
-    if data["counters"]:
-        rows = [
-            (clean(name), number(value), f"{rate:+,.0f}" if (rate := (rates or {}).get(name)) else "")
-            for name, value in _first(data["counters"], most)
-        ]
-        made.append(
-            table(_title("counters", data, most), ("counter", "value", "a second"), rows, ("value", "a second"))
-        )
-    if data["gauges"]:
-        gauges = [(clean(name), number(value)) for name, value in _first(data["gauges"], most)]
-        made.append(table(_title("gauges", data, most), ("gauge", "value"), gauges, ("value",)))
-    if data["areas"]:
-        areas = [
-            (clean(name), *(number(area[field]) for field in _AREA_FIELDS))
-            for name, area in _first(data["areas"], most)
-        ]
-        headings = ("area", "index", "neurons", "synapses in", "synapses out", "fcl window")
-        made.append(table(_title("areas", data, most), headings, areas, headings[1:]))
-    return made
+def named_tables(parts: dict[str, Part], rates: dict[str, float] | None = None) -> Iterator[RenderableType]:
+    """Tables of counters, gauges and areas, as many as are not empty."""
+    for word, part in parts.items():
+        if part.total:
+            yield _NAMED[word](list(part.pairs()), part.total, rates or {})
 
 
+def _counters_table(found: _Pairs, total: int, rates: dict[str, float]) -> RenderableType:
+    rows = [
+        (name, number(value), f"{rate:+,.0f}" if (rate := rates.get(name)) else "") for name, value in found
+    ]  # fmt: skip
+    return table(_title("counters", len(rows), total), ("counter", "value", "a second"), rows, ("value", "a second"))
+
+
+def _gauges_table(found: _Pairs, total: int, _: dict[str, float]) -> RenderableType:
+    rows = [(name, number(value)) for name, value in found]
+    return table(_title("gauges", len(rows), total), ("gauge", "value"), rows, ("value",))
+
+
+def _areas_table(found: _Pairs, total: int, _: dict[str, float]) -> RenderableType:
+    rows = [(name, *(number(area[field]) for field in _AREA_FIELDS)) for name, area in found]
+    headings = ("area", "index", "neurons", "synapses in", "synapses out", "fcl window")
+    return table(_title("areas", len(rows), total), headings, rows, headings[1:])
+
+
+_NAMED = {"counters": _counters_table, "gauges": _gauges_table, "areas": _areas_table}
 _AREA_FIELDS = ("index", "neuron_count", "incoming_synapse_count", "outgoing_synapse_count", "fcl_window")
 
 
-def _first(found: dict[str, Any], most: int | None) -> list[tuple[str, Any]]:
-    return list(found.items())[:most]
-
-
-def _title(word: str, data: dict[str, Any], most: int | None) -> str:
-    total = len(data[word])
-    return f"{word}, {most} of {total}" if most is not None and total > most else word
+def _title(word: str, shown: int, total: int | None) -> str:
+    return f"{word}, {number(shown)} of {number(total)}" if total is not None and total > shown else word
 
 
 # -- who ------------------------------------------------------------------------------------------
 
 
-def participants_table(state: StateManager) -> RenderableType:
+def participants_table(state: StateManager, most: int | None = None) -> RenderableType:
     """The processes attached for writing."""
+    found = state.participants()
     rows = [
         (str(one.id), str(one.pid), state_text("live" if one.alive else "dead"), ago(one.attached_at))
-        for one in state.participants()
+        for one in found[:most]
     ]
-    return table("processes", ("id", "pid", "state", "attached for"), rows, ("id", "pid", "attached for"))
+    title = _title("processes", len(rows), len(found))
+    return table(title, ("id", "pid", "state", "attached for"), rows, ("id", "pid", "attached for"))
 
 
-def agent_rows(state: StateManager, stale_after: float | None = 30.0) -> list[dict[str, Any]]:
-    """Every agent, with the process it came from and whether that and it are alive."""
+def agent_rows(state: StateManager, stale_after: float | None = 30.0) -> Iterator[dict[str, Any]]:
+    """Every agent, with the process it came from and whether that and it are alive; each is read when it is taken."""
     processes = {one.id: one for one in state.participants()}
-    now, found = time.time_ns(), []
-    for agent in state.agents.values():
+    now = time.time_ns()
+    for _, name in walk(state.region, lib.CS_SECTION_AGENTS):
+        agent = state.agents.get(name)
+        if agent is None:
+            continue
         process = processes.get(agent.participant)
         silent = (now - agent.last_seen) / 1e9
-        found.append(
-            {
-                **agent.to_dict(),
-                "pid": process.pid if process else None,
-                "alive": bool(process and process.alive),
-                "stale": stale_after is not None and silent > stale_after,
-            }
-        )
-    return found
+        yield {
+            **agent.to_dict(),
+            "pid": process.pid if process else None,
+            "alive": bool(process and process.alive),
+            "stale": stale_after is not None and silent > stale_after,
+        }
 
 
-def agents_table(rows: list[dict[str, Any]], most: int | None = None) -> RenderableType:
-    """Agents from ``agent_rows``."""
+def agents_table(rows: Iterable[dict[str, Any]], total: int) -> RenderableType:
+    """Agents from ``agent_rows``, some of ``total``."""
     shown = [
         (
-            clean(row["id"]),
+            row["id"],
             row["type"],
             state_text(row["status"]),
             str(row["pid"] or "-"),
@@ -220,54 +245,62 @@ def agents_table(rows: list[dict[str, Any]], most: int | None = None) -> Rendera
             ago(row["last_seen"]),
             "" if row["capabilities"] is None else brief(row["capabilities"], 40),
         )
-        for row in rows[:most]
+        for row in rows
     ]
-    title = f"agents, {most} of {len(rows)}" if most is not None and len(rows) > most else "agents"
     columns = ("agent", "type", "status", "pid", "process", "last seen", "capabilities")
-    return table(title, columns, shown, ("pid", "last seen"))
+    return table(_title("agents", len(shown), total), columns, shown, ("pid", "last seen"))
 
 
-def locks_data(state: StateManager, *, free_areas: bool = False) -> list[dict[str, Any]]:
-    """Every named lock, and the locks of areas that are held (or all, with ``free_areas``)."""
+def lock_rows(state: StateManager, *, free: bool = True, free_areas: bool = False) -> Iterator[dict[str, Any]]:
+    """Every named lock (or those that are held), and the locks of areas that are held (or all)."""
     processes = {one.id: one for one in state.participants()}
-
-    def one(lock: Lock, kind: str) -> dict[str, Any] | None:
-        try:
-            holder, inherited, mine = lock.info()
-        except KeyError:
-            return None
-        process = processes.get(holder)
-        alive = bool(process and process.alive)
-        return {
-            "name": lock.name,
-            "kind": kind,
-            "state": "free" if not holder else "held" if alive else "dead",
-            "holder": holder or None,
-            "pid": process.pid if process else None,
-            "inherited": inherited,
-            "mine": mine,
-        }
-
-    found = [one(lock, "lock") for lock in state.locks.values()]
-    areas = [one(area.lock, "area") for area in state.areas.values()]
-    found += [row for row in areas if row is not None and (free_areas or row["state"] != "free")]
-    return [row for row in found if row is not None]
+    for kind, section, free_too in (("lock", lib.CS_SECTION_LOCKS, free), ("area", lib.CS_SECTION_AREAS, free_areas)):
+        for name, holder, inherited, mine in _held(state, section, free_too=free_too):
+            process = processes.get(holder)
+            alive = bool(process and process.alive)
+            yield {
+                "name": name,
+                "kind": kind,
+                "state": "held" if alive else "dead" if holder or inherited else "free",
+                "holder": holder or None,
+                "pid": process.pid if process else None,
+                "inherited": inherited,
+                "mine": mine,
+            }
 
 
-def locks_table(rows: list[dict[str, Any]], most: int | None = None) -> RenderableType:
-    """Locks from ``locks_data``."""
+def _held(state: StateManager, section: int, *, free_too: bool = False) -> Iterator[tuple[str, int, bool, bool]]:
+    """Name, holder, whether inherited and whether this process's, of the locks of a table; no object for each."""
+    info = ffi.new("cs_lock_info *")
+    for handle, name in walk(state.region, section):
+        if lib.cs_lock_get(state.region.view, section, handle, info) < 0:
+            continue  # removed meanwhile
+        if info.holder or info.inherited or free_too:
+            yield name, int(info.holder), bool(info.inherited), bool(info.mine)
+
+
+def locks_total(state: StateManager, *, free: bool = True, free_areas: bool = False) -> int:
+    """How many rows ``lock_rows`` has, without making them."""
+    if not free and not free_areas:
+        return state.health().locks_held
+    if free_areas:
+        return len(state.locks) + len(state.areas)
+    return len(state.locks) + sum(1 for _ in _held(state, lib.CS_SECTION_AREAS))
+
+
+def locks_table(rows: Iterable[dict[str, Any]], total: int | None = None) -> RenderableType:
+    """Locks from ``lock_rows``, some of ``total``."""
     shown = [
         (
-            clean(row["name"]),
+            row["name"],
             row["kind"],
             state_text(row["state"]),
             str(row["pid"] or "-"),
             "inherited from the dead" if row["inherited"] else "",
         )
-        for row in rows[:most]
+        for row in rows
     ]
-    title = f"locks, {most} of {len(rows)}" if most is not None and len(rows) > most else "locks"
-    return table(title, ("lock", "kind", "state", "pid", ""), shown, ("pid",))
+    return table(_title("locks", len(shown), total), ("lock", "kind", "state", "pid", ""), shown, ("pid",))
 
 
 # -- events --------------------------------------------------------------------------------------
@@ -281,7 +314,6 @@ def event_data(event: Event) -> dict[str, Any]:
 def events_table(events: list[Event], title: str = "events") -> RenderableType:
     """Events, oldest first."""
     rows = [
-        (str(event.sequence), when(event.time_ns), clean(event.kind), str(event.source), brief(event.data))
-        for event in events
+        (str(event.sequence), when(event.time_ns), event.kind, str(event.source), brief(event.data)) for event in events
     ]
     return table(title, ("sequence", "time", "kind", "source", "data"), rows, ("sequence", "source"))

@@ -19,7 +19,7 @@ import corestate
 from corestate._binding import lib
 from corestate._children import SubprocessError, run
 from corestate._filesystem import kind_of
-from corestate.cli.output import BAD, GOOD, WARN, console, emit, json_option, table
+from corestate.cli.output import BAD, GOOD, WARN, emit, json_option, show, table
 from corestate.errors import CorestateError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ import os, signal, sys
 import corestate
 state = corestate.attach(sys.argv[1])
 state.locks["doctor"].acquire()
-print("held", flush=True)
+os.write(1, b"held\\n")
 os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
 """
 
@@ -65,7 +65,7 @@ def doctor(address: str | None, store: str | None, as_json: bool) -> int:
     else:
         styles = {"ok": GOOD, "limited": WARN, "broken": BAD}
         rows = [(f.what, Text(f.result, style=styles[f.result]), f.detail) for f in findings]
-        console().print(table("doctor", ("what", "", "detail"), rows))
+        show(table("doctor", ("what", "", "detail"), rows))
     return 1 if any(finding.result == "broken" for finding in findings) else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +15,24 @@ from corestate._binding import ffi, lib
 from corestate.cli.describe import (
     agent_rows,
     agents_table,
-    counters_data,
     engine_table,
     event_data,
     events_table,
-    locks_data,
+    lock_rows,
     locks_table,
+    locks_total,
+    named_data,
+    named_parts,
     named_tables,
     participants_table,
     region_data,
 )
-from corestate.cli.output import console, emit, json_option, number, size, when
+from corestate.cli.output import LIMIT, emit, json_option, limit_option, number, say, show, size, when
 from corestate.config import RegionConfig
 from corestate.errors import CorestateError, FormatError
 
 if TYPE_CHECKING:
+    from corestate.events import Event
     from corestate.snapshot import SnapshotInfo
     from corestate.state import StateManager
 
@@ -39,9 +43,12 @@ _HEAD = 4096  # bytes of a file that are enough to say what its header says
 
 @click.command()
 @click.argument("address")
-@click.option("--events", "most", type=click.IntRange(min=0), default=20, show_default=True, help="How many to show.")
+@click.option(
+    "--events", "most", type=click.IntRange(min=0, max=2**32), default=20, show_default=True, help="How many to show."
+)
+@limit_option
 @json_option
-def inspect(address: str, most: int, as_json: bool) -> None:
+def inspect(address: str, most: int, limit: int | None, as_json: bool) -> None:
     """What a region was doing: who was attached and lives, who held what, the last events. Changes nothing.
 
     For any region, in use or left by a crash; of a damaged file, and of a snapshot, what can still be told.
@@ -52,79 +59,84 @@ def inspect(address: str, most: int, as_json: bool) -> None:
         _damaged(address, problem, as_json=as_json)
         raise
     with state:
-        found = _collect(state, most)
         if as_json:
-            emit({**found, "events": [event_data(event) for event in found["events"]]})
+            emit(_collect(state, most, limit))
         else:
-            _print(state, found)
+            _print(state, most, limit or LIMIT)
 
 
-def _collect(state: StateManager, most: int) -> dict[str, Any]:
-    newest = state.events.newest
+def _head(state: StateManager) -> dict[str, Any]:
     info = ffi.new("cs_region_info *")
     lib.cs_region_describe(state.region.view, info)
+    return {**region_data(state), "created_ns": int(info.created_ns), "layout_version": int(info.version)}
+
+
+def _last_events(state: StateManager, most: int) -> tuple[int, list[Event], int]:
+    newest = state.events.newest
     with state.events.subscribe(since=max(0, newest - most)) as subscription:
         events = [event for event in subscription.drain() if event.sequence > newest - most]
-        holes = subscription.holes
+        return newest, events, subscription.holes
+
+
+def _collect(state: StateManager, most: int, limit: int | None) -> dict[str, Any]:
+    newest, events, holes = _last_events(state, most)
     return {
-        **region_data(state),
-        "created_ns": int(info.created_ns),
-        "layout_version": int(info.version),
+        **_head(state),
         "engine": state.engine.snapshot(),
-        **counters_data(state),
-        "participants": [one.to_dict() for one in state.participants()],
-        "agents": agent_rows(state, None),
-        "locks": locks_data(state),
+        **named_data(named_parts(state, limit)),
+        "participants": (one.to_dict() for one in state.participants()),
+        "agents": islice(agent_rows(state, None), limit),
+        "locks": islice(lock_rows(state), limit),
         "events_newest": newest,
         "events_holes": holes,
-        "events": events,
+        "events": (event_data(event) for event in events),
     }
 
 
-def _print(state: StateManager, found: dict[str, Any]) -> None:
-    out = console()
-    out.print(
-        f"{found['address']}, {size(found['size'])}, layout version {found['layout_version']}, "
-        f"made {when(found['created_ns'], date=True)}, instance {found['instance']}"
+def _print(state: StateManager, most: int, limit: int) -> None:
+    head, (newest, events, holes) = _head(state), _last_events(state, most)
+    people = state.participants()
+    alive, dead = ([str(one.pid) for one in people if one.alive is here] for here in (True, False))
+    say(
+        f"{head['address']}, {size(head['size'])}, layout version {head['layout_version']}, "
+        f"made {when(head['created_ns'], date=True)}, instance {head['instance']}",
+        (f"in use by {_some(alive, limit)}" if alive else "in use by nobody")
+        + (f"; died attached: {_some(dead, limit)}" if dead else ""),
     )
-    alive = [one["pid"] for one in found["participants"] if one["alive"]]
-    dead = [one["pid"] for one in found["participants"] if not one["alive"]]
-    out.print(
-        f"in use by {', '.join(map(str, alive))}" if alive else "in use by nobody",
-        f"; died attached: {', '.join(map(str, dead))}" if dead else "",
-        sep="",
-    )
-    out.print(engine_table(found["engine"]))
-    if found["participants"]:
-        out.print(participants_table(state))
-    if found["agents"]:
-        out.print(agents_table(found["agents"]))
-    held = [row for row in found["locks"] if row["state"] != "free"]
-    if held:
-        out.print(locks_table(held))
-    for made in named_tables(found):
-        out.print(made)
-    if found["events"]:
-        title = f"the last events, of {number(found['events_newest'])}"
-        holes = f" ({found['events_holes']} never finished by their producer)" if found["events_holes"] else ""
-        out.print(events_table(found["events"], title + holes))
+    show(engine_table(state.engine.snapshot()))
+    if people:
+        show(participants_table(state, limit))
+    if total := len(state.agents):
+        show(agents_table(islice(agent_rows(state, None), limit), total))
+    if total := locks_total(state, free=False):
+        show(locks_table(islice(lock_rows(state, free=False), min(limit, total)), total))
+    show(*named_tables(named_parts(state, limit)))
+    if events:
+        title = f"the last events, of {number(newest)}"
+        unfinished = f" ({holes} never finished by their producer)" if holes else ""
+        show(events_table(events, title + unfinished))
+
+
+def _some(words: list[str], limit: int) -> str:
+    more = f" and {len(words) - limit} more" if len(words) > limit else ""
+    return ", ".join(words[:limit]) + more
 
 
 def _damaged(address: str, problem: FormatError, *, as_json: bool) -> None:
     """Say what can be told of bytes that cannot be attached to."""
     picture = _as_snapshot(address)
     if picture is not None:
-        text = (
+        text = [
             f"a snapshot of {when(picture.time_ns, date=True)}, {size(picture.bytes)}; see it with: corestate restore"
-        )
+        ]
         found: dict[str, Any] = {"snapshot": {"time_ns": picture.time_ns, "changed": picture.changed}}
     else:
         found = _header(address)
-        text = "\n".join(f"{name}: {value}" for name, value in found.items() if name != "config")
+        text = [f"{name}: {value}" for name, value in found.items() if name != "config"]
     if as_json:
         emit({"address": address, "error": str(problem), **found})
     else:
-        click.echo(text)
+        say(*text)
 
 
 def _as_snapshot(address: str) -> SnapshotInfo | None:

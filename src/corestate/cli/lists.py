@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -9,19 +10,22 @@ from rich.console import Group
 from rich.text import Text
 
 import corestate
+from corestate.cli.arguments import Real
 from corestate.cli.describe import (
     agent_rows,
     agents_table,
-    counters_data,
     engine_table,
-    locks_data,
+    lock_rows,
     locks_table,
+    locks_total,
+    named_parts,
     named_tables,
     participants_table,
     state_data,
     state_text,
 )
-from corestate.cli.output import console, emit, json_option, number, size
+from corestate.cli.output import LIMIT, emit, json_option, limit_option, number, say, say_more, size
+from corestate.cli.output import show as show_on_console
 from corestate.errors import CorestateError
 
 if TYPE_CHECKING:
@@ -31,7 +35,7 @@ __all__ = ["agents", "health", "locks", "show"]
 
 _STALE = click.option(
     "--stale-after",
-    type=click.FloatRange(min=0),
+    type=Real(0),
     default=30.0,
     show_default=True,
     help="Seconds of silence of an agent.",
@@ -40,48 +44,57 @@ _STALE = click.option(
 
 @click.command()
 @click.argument("address")
+@limit_option
 @json_option
-def show(address: str, as_json: bool) -> None:
+def show(address: str, limit: int | None, as_json: bool) -> None:
     """What is in a region: engine, counters, gauges, areas, processes."""
     with corestate.attach(address, mode="r") as state:
         if as_json:
-            emit(state_data(state))
+            emit(state_data(state, limit))
             return
-        out = console()
-        out.print(f"{state.address}, {size(state.region.size)}, events up to {number(state.events.newest)}")
-        out.print(engine_table(state.engine.snapshot()))
-        for made in named_tables(counters_data(state)):
-            out.print(made)
-        out.print(participants_table(state))
-        out.print(f"{len(state.agents)} agents, {len(state.locks)} locks")
+        most = limit or LIMIT
+        parts = named_parts(state, most)
+        say(f"{state.address}, {size(state.region.size)}, events up to {number(state.events.newest)}")
+        show_on_console(engine_table(state.engine.snapshot()), *named_tables(parts), participants_table(state, most))
+        say(f"{number(len(state.agents))} agents, {number(len(state.locks))} locks")
+        for word, part in parts.items():
+            if part.total > most:
+                say(f"and {number(part.total - most)} more {word}; --limit N shows more, --json all")
 
 
 @click.command()
 @click.argument("address")
 @_STALE
+@limit_option
 @json_option
-def agents(address: str, stale_after: float, as_json: bool) -> None:
+def agents(address: str, stale_after: float, limit: int | None, as_json: bool) -> None:
     """The registered agents, and whether their processes live."""
     with corestate.attach(address, mode="r") as state:
         rows = agent_rows(state, stale_after)
         if as_json:
-            emit(rows)
-        else:
-            console().print(agents_table(rows))
+            emit(islice(rows, limit))
+            return
+        shown, total = list(islice(rows, limit or LIMIT)), len(state.agents)
+        show_on_console(agents_table(shown, total))
+        say_more(len(shown), total)
 
 
 @click.command()
 @click.argument("address")
 @click.option("--all", "everything", is_flag=True, help="Also the locks of areas that nobody holds.")
+@limit_option
 @json_option
-def locks(address: str, everything: bool, as_json: bool) -> None:
+def locks(address: str, everything: bool, limit: int | None, as_json: bool) -> None:
     """Named locks and the held locks of areas, and who holds them."""
     with corestate.attach(address, mode="r") as state:
-        rows = locks_data(state, free_areas=everything)
+        rows = lock_rows(state, free_areas=everything)
         if as_json:
-            emit(rows)
-        else:
-            console().print(locks_table(rows))
+            emit(islice(rows, limit))
+            return
+        shown = list(islice(rows, limit or LIMIT))
+        total = max(locks_total(state, free_areas=everything), len(shown))
+        show_on_console(locks_table(shown, total))
+        say_more(len(shown), total)
 
 
 @click.command()
@@ -94,12 +107,12 @@ def health(address: str, stale_after: float, as_json: bool) -> int:
         with corestate.attach(address, mode="r") as state:
             found = state.health(stale_after)
     except CorestateError as problem:
-        click.echo(f"corestate: {problem}", err=True)
+        say(f"corestate: {problem}", err=True)
         return 2
     if as_json:
         emit(found.to_dict())
     else:
-        console().print(_health(found))
+        show_on_console(_health(found))
     return int(found.verdict)
 
 

@@ -15,6 +15,7 @@ from corestate.cli.doctor import doctor
 from corestate.cli.inspect import inspect
 from corestate.cli.lists import agents, health, locks, show
 from corestate.cli.mirror import mirror
+from corestate.cli.output import careful_streams, say
 from corestate.cli.regions import create, restore, snapshot, unlink
 from corestate.cli.scopes import adopt, at, changes, delete, get, history, keys, set_
 from corestate.cli.tasks import tasks
@@ -64,11 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    careful_streams()
     try:
         code = cli.main(None if arguments is None else list(arguments), prog_name="corestate", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as problem:
-        problem.show()
+        _wrong_usage(problem)
         return problem.exit_code
     except (KeyboardInterrupt, click.Abort):
         return 130
@@ -77,6 +79,14 @@ def _run(arguments: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except CorestateError as problem:
-        click.echo(f"corestate: {problem}", err=True)
+        say(f"corestate: {problem}", err=True)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _wrong_usage(problem: click.ClickException) -> None:
+    """As click says it, a line for each of its parts whatever the arguments contain."""
+    context = problem.ctx if isinstance(problem, click.UsageError) else None
+    if context is not None:
+        say(*context.get_usage().splitlines(), f"Try '{context.command_path} --help' for help.", "", err=True)
+    say(f"Error: {' '.join(problem.format_message().split())}", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corestate.cli.output import emit, json_option, size
+from corestate.cli.output import emit, json_option, say, size
 from corestate.links import is_link
 from corestate.mirror import Mirror, MirrorReport, Sender
 
@@ -102,6 +102,6 @@ def _follow(worker: Mirror | Sender, seconds: float | None, every: float, as_jso
         if as_json:
             emit(asdict(report))
         else:
-            click.echo(_said(report))
+            say(_said(report))
         if ended:
             return report

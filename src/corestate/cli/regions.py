@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 import corestate
+from corestate.address import parse
 from corestate.cli.describe import region_data
-from corestate.cli.output import emit, json_option, size, when
+from corestate.cli.output import emit, json_option, say, size, when
 
 __all__ = ["create", "restore", "snapshot", "unlink"]
 
@@ -23,7 +24,7 @@ class _Octal(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         try:
             return int(str(value).removeprefix("0o"), 8)
         except ValueError:
-            self.fail(f"expected permission bits in octal, such as 660; found {value!r}", param, ctx)
+            self.fail(f"expected permission bits in octal, such as 660; found {value!r:.40}", param, ctx)
 
 
 def _config_options(command: Any) -> Any:
@@ -41,12 +42,14 @@ def _config_options(command: Any) -> Any:
 @json_option
 def create(address: str, as_json: bool, **sizes: int | None) -> None:
     """Make a region where there is none."""
+    if parse(address).kind == "heap":
+        raise corestate.AddressError.because("create", expected="an address that outlives this command", found=address)
     config = corestate.RegionConfig(**{name: value for name, value in sizes.items() if value is not None})
     with corestate.create(address, config=config) as state:
         if as_json:
             emit(region_data(state))
         else:
-            click.echo(f"created {state.address}, {size(state.region.size)}")
+            say(f"created {state.address}, {size(state.region.size)}")
 
 
 @click.command()
@@ -61,7 +64,7 @@ def snapshot(address: str, path: str, as_json: bool) -> None:
         emit({"path": path, "bytes": info.bytes, "time_ns": info.time_ns, "changed": info.changed, "crc": info.crc})
         return
     moved = "; the region changed meanwhile, every record is whole" if info.changed else ""
-    click.echo(f"{path}: {size(info.bytes)}, taken {when(info.time_ns, date=True)}{moved}")
+    say(f"{path}: {size(info.bytes)}, taken {when(info.time_ns, date=True)}{moved}")
 
 
 @click.command()
@@ -74,7 +77,7 @@ def restore(path: str, address: str, as_json: bool) -> None:
         if as_json:
             emit(region_data(state))
         else:
-            click.echo(f"restored {state.address}, {size(state.region.size)}")
+            say(f"restored {state.address}, {size(state.region.size)}")
 
 
 @click.command()

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import time
-from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import corestate
-from corestate.cli.output import ago, brief, clean, console, emit, json_option, table, when
-from corestate.errors import InvalidError
+from corestate.cli.arguments import NegativeValues, Real, Whole, change_or_moment, json_value
+from corestate.cli.output import (
+    LIMIT,
+    Members,
+    ago,
+    brief,
+    clean,
+    emit,
+    json_option,
+    limit_option,
+    say,
+    say_more,
+    show,
+    table,
+    when,
+)
 from corestate.scopes.paths import ScopePath
 
 if TYPE_CHECKING:
@@ -42,18 +55,6 @@ def _scope(state: StateManager, text: str) -> Scope:
     return state.scope(kind, name or None)
 
 
-def _value(text: str) -> Any:
-    """What VALUE means: JSON where it is JSON, else the text itself."""
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except json.JSONDecodeError:
-        return text
-
-
-def _refuse(text: str) -> None:
-    raise InvalidError.because("VALUE", expected="JSON", found=text, advice="quote it to store the text: '\"NaN\"'")
-
-
 @click.command()
 @_on_scope
 @click.argument("key")
@@ -70,12 +71,12 @@ def get(address: str, store: str | None, scope: str, key: str, as_json: bool) ->
         emit(vars(found) if as_json else found.value)
 
 
-@click.command(name="set")
+@click.command(name="set", cls=NegativeValues)
 @_on_scope
 @click.argument("key")
 @click.argument("value")
-@click.option("--ttl", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Until it is gone.")
-@click.option("--if-version", type=click.IntRange(min=0), metavar="N", help="Only if this is its version; 0: if new.")
+@click.option("--ttl", type=Real(0, min_open=True), metavar="SECONDS", help="Until it is gone.")
+@click.option("--if-version", type=Whole(0), metavar="N", help="Only if this is its version; 0: if new.")
 @json_option
 def set_(
     address: str,
@@ -89,11 +90,11 @@ def set_(
 ) -> None:
     """Set a key. VALUE is JSON; what is no JSON is stored as text."""
     with corestate.attach(address, store=store) as state:
-        version = _scope(state, scope).set(key, _value(value), ttl=ttl, if_version=if_version)
+        version = _scope(state, scope).set(key, json_value(value), ttl=ttl, if_version=if_version)
     if as_json:
         emit({"version": version})
     else:
-        click.echo(f"{clean(key)} is at version {version}")
+        say(f"{clean(key)} is at version {version}")
 
 
 @click.command()
@@ -108,37 +109,40 @@ def delete(address: str, store: str | None, scope: str, key: str) -> None:
 @click.command()
 @_on_scope
 @click.argument("prefix", default="")
+@limit_option
 @json_option
-def keys(address: str, store: str | None, scope: str, prefix: str, as_json: bool) -> None:
+def keys(address: str, store: str | None, scope: str, prefix: str, limit: int | None, as_json: bool) -> None:
     """The keys of a scope, with values, versions and times."""
     with corestate.attach(address, mode="r", store=store) as state:
         entries = _scope(state, scope).entries(prefix)
     if as_json:
-        emit([vars(entry) for entry in entries])
+        emit(vars(entry) for entry in entries[:limit])
         return
     rows = (
         (
-            clean(entry.key),
+            entry.key,
             brief(entry.value),
             str(entry.version),
             when(entry.time_ns, date=True),
             f"in {(entry.expires_ns - time.time_ns()) / 1e9:.1f} s" if entry.expires_ns else "",
         )
-        for entry in entries
+        for entry in entries[: limit or LIMIT]
     )
-    console().print(table(clean(scope), ("key", "value", "version", "set", "expires"), rows, right=("version",)))
+    show(table(scope, ("key", "value", "version", "set", "expires"), rows, right=("version",)))
+    say_more(limit or LIMIT, len(entries))
 
 
 @click.command()
 @_on_scope
 @click.argument("key")
+@limit_option
 @json_option
-def history(address: str, store: str | None, scope: str, key: str, as_json: bool) -> None:
-    """Every version of a key that is kept."""
+def history(address: str, store: str | None, scope: str, key: str, limit: int | None, as_json: bool) -> None:
+    """Every version of a key that is kept; with a limit the newest of them."""
     with corestate.attach(address, mode="r", store=store) as state:
         versions = _scope(state, scope).history(key)
     if as_json:
-        emit([vars(version) for version in versions])
+        emit(vars(version) for version in versions[-(limit or len(versions)) :])
         return
     rows = (
         (
@@ -149,36 +153,28 @@ def history(address: str, store: str | None, scope: str, key: str, as_json: bool
             ago(version.time_ns),
             str(version.change),
         )
-        for version in versions
+        for version in versions[-(limit or LIMIT) :]
     )
     columns = ("version", "operation", "value", "when", "ago", "change")
-    console().print(table(f"{clean(scope)} {clean(key)}", columns, rows, right=("version", "change")))
+    show(table(f"{scope} {key}", columns, rows, right=("version", "change")))
+    say_more(limit or LIMIT, len(versions))
 
 
 @click.command()
 @_on_scope
 @click.argument("moment")
+@limit_option
 @json_option
-def at(address: str, store: str | None, scope: str, moment: str, as_json: bool) -> None:
+def at(address: str, store: str | None, scope: str, moment: str, limit: int | None, as_json: bool) -> None:
     """A scope as it was. MOMENT is #CHANGE (the sequence of a change), or a time such as 2026-01-31T12:00:00."""
     with corestate.attach(address, mode="r", store=store) as state:
-        view = _scope(state, scope).at(**_moment(moment))
+        view = _scope(state, scope).at(**change_or_moment(moment))
     if as_json:
-        emit({"change": view.change, "values": dict(view)})
+        emit({"change": view.change, "values": Members(islice(view.items(), limit))})
         return
-    rows = ((clean(key), brief(value)) for key, value in view.items())
-    console().print(table(f"{clean(scope)} as of change {view.change}", ("key", "value"), rows))
-
-
-def _moment(text: str) -> dict[str, Any]:
-    if text.startswith("#") and text[1:].isdigit():
-        return {"change": int(text[1:])}
-    try:
-        return {"time": datetime.fromisoformat(text).astimezone()}
-    except ValueError as cause:
-        raise InvalidError.because(
-            "MOMENT", expected="#CHANGE or a time", found=f"{text!r:.60}", advice="write #17 or 2026-01-31T12:00:00"
-        ) from cause
+    rows = ((key, brief(value)) for key, value in islice(view.items(), limit or LIMIT))
+    show(table(f"{scope} as of change {view.change}", ("key", "value"), rows))
+    say_more(limit or LIMIT, len(view))
 
 
 @click.command()
@@ -187,14 +183,14 @@ def adopt(address: str, store: str | None) -> None:
     """Use the store that is there now, where the region's own is gone for good; what only that knew is lost."""
     with corestate.attach(address, store=store) as state:
         state.durable.adopt()
-        click.echo(f"{state.address} uses {state.durable.store!r}")
+        say(f"{state.address} uses {state.durable.store!r}")
 
 
 @click.command()
 @_on_store
-@click.option("--since", type=click.IntRange(min=0), metavar="N", help="Start after this change; 0: from the first.")
-@click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after this many changes.")
-@click.option("--seconds", type=click.FloatRange(min=0), help="End after this time.")
+@click.option("--since", type=Whole(0), metavar="N", help="Start after this change; 0: from the first.")
+@click.option("--count", type=Whole(1), metavar="N", help="End after this many changes.")
+@click.option("--seconds", type=Real(0), help="End after this time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
 def changes(
     address: str, store: str | None, since: int | None, count: int | None, seconds: float | None, as_json: bool
@@ -213,4 +209,4 @@ def changes(
             else:
                 value = "" if change.value is None else brief(change.value, 100)
                 where = f"{clean(str(change.scope))} {clean(change.key)}"
-                click.echo(f"{when(change.time_ns)}  {change.sequence:>8}  {change.operation:<9} {where} = {value}")
+                say(f"{when(change.time_ns)}  {change.sequence:>8}  {change.operation:<9} {where} = {value}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 import corestate
-from corestate.cli.output import ago, brief, clean, console, emit, json_option, table
+from corestate.cli.arguments import Whole
+from corestate.cli.output import ago, brief, emit, json_option, say, short, show, table
 from corestate.tasks import TaskStatus
 
 __all__ = ["tasks"]
@@ -16,8 +17,8 @@ __all__ = ["tasks"]
 @click.option("--store", metavar="FILE", help="Where the store is, if not beside the region.")
 @click.option("--status", type=click.Choice([status.value for status in TaskStatus]), help="Only of this status.")
 @click.option("--type", "kind", help="Only of this type.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at most.")
-@click.option("--requeue", type=int, metavar="ID", help="Give a dead task all its attempts again.")
+@click.option("--limit", type=Whole(1), default=50, show_default=True, help="How many at most.")
+@click.option("--requeue", type=Whole(1), metavar="ID", help="Give a dead task all its attempts again.")
 @json_option
 def tasks(
     address: str,
@@ -35,22 +36,21 @@ def tasks(
         found, counts = state.tasks.find(status, type=kind, limit=limit), state.tasks.counts()
     if as_json:
         hidden = "_tasks"
-        emit({"counts": counts, "tasks": [{k: v for k, v in vars(t).items() if k != hidden} for t in found]})
+        emit({"counts": counts, "tasks": ({k: v for k, v in vars(t).items() if k != hidden} for t in found)})
         return
-    out = console()
-    out.print(", ".join(f"{count} {name}" for name, count in counts.items()))
+    say(", ".join(f"{count} {name}" for name, count in counts.items()))
     rows = (
         (
             str(task.id),
-            clean(task.type),
+            task.type,
             task.status.value,
             f"{task.attempts}/{task.max_attempts}",
-            clean(task.worker or ""),
+            task.worker or "",
             "" if task.parent is None else str(task.parent),
             ago(task.changed_ns),
-            clean(task.error or "") or brief(task.data),
+            short(task.error) if task.error else brief(task.data),
         )
         for task in found
     )
     columns = ("id", "type", "status", "attempts", "worker", "parent", "changed", "error or data")
-    out.print(table("tasks", columns, rows, right=("id", "parent")))
+    show(table("tasks", columns, rows, right=("id", "parent")))

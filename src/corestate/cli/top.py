@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,16 +14,17 @@ from rich.live import Live
 from rich.text import Text
 
 import corestate
+from corestate.cli.arguments import Real, Whole
 from corestate.cli.describe import (
+    Part,
     agent_rows,
     agents_table,
-    counters_data,
     engine_table,
-    locks_data,
+    lock_rows,
     locks_table,
+    named_parts,
     named_tables,
     state_text,
-    values,
 )
 from corestate.cli.output import console, number
 
@@ -47,7 +50,7 @@ class Sample:
 
 def sample(state: StateManager) -> Sample:
     """The numbers of now."""
-    counters = values(state.counters.values())
+    counters = dict(Part(state.counters, _MOST, attrgetter("value")).pairs())
     return Sample(time.monotonic(), state.engine.snapshot(), counters, state.events.newest)
 
 
@@ -60,7 +63,7 @@ def _rates(now: dict[str, Any], before: dict[str, Any], seconds: float) -> dict[
 
 
 def render(state: StateManager, previous: Sample | None = None) -> RenderableType:
-    """The region as it is now, for a rich console.
+    """The region as it is now, for a rich console. Of each table only the rows that are shown are read.
 
     Args:
         state: a region opened in any mode.
@@ -69,7 +72,7 @@ def render(state: StateManager, previous: Sample | None = None) -> RenderableTyp
     Raises:
         ClosedError, StaleError never: what is removed meanwhile is left out. ClosedError when the region is closed.
     """
-    health, data = state.health(), counters_data(state)
+    health, parts = state.health(), named_parts(state, _MOST)
     engine_rates: dict[str, float] = {}
     counter_rates: dict[str, float] = {}
     events_rate = ""
@@ -78,7 +81,7 @@ def render(state: StateManager, previous: Sample | None = None) -> RenderableTyp
         names = ("burst_count", "neuron_count", "synapse_count", "version")
         rates = _rates(health.engine, previous.engine, seconds)
         engine_rates = {name: rates[name] for name in names if name in rates}
-        counter_rates = _rates(data["counters"], previous.counters, seconds)
+        counter_rates = _rates(dict(parts["counters"].pairs()), previous.counters, seconds)
         events_rate = f" ({(health.events_newest - previous.events) / seconds:+,.0f}/s)"
     title = Text.assemble(
         (state.address, "bold"),
@@ -89,23 +92,19 @@ def render(state: StateManager, previous: Sample | None = None) -> RenderableTyp
         f"  events {number(health.events_newest)}{events_rate}",
         f"  lost {number(health.events_lost)}  holes {number(health.events_holes)}",
     )
-    parts: list[RenderableType] = [title, engine_table(health.engine, engine_rates)]
-    agents = agent_rows(state)
-    if agents:
-        parts.append(agents_table(agents, _MOST))
-    parts.extend(named_tables(data, counter_rates, _MOST))
-    locks = [row for row in locks_data(state) if row["state"] != "free"]
-    if locks:
-        parts.append(locks_table(locks, _MOST))
-    return Group(*parts)
+    shown: list[RenderableType] = [title, engine_table(health.engine, engine_rates)]
+    if total := len(state.agents):
+        shown.append(agents_table(islice(agent_rows(state), _MOST), total))
+    shown.extend(named_tables(parts, counter_rates))
+    if total := health.locks_held:
+        shown.append(locks_table(islice(lock_rows(state, free=False), min(_MOST, total)), total))
+    return Group(*shown)
 
 
 @click.command()
 @click.argument("address")
-@click.option(
-    "--interval", type=click.FloatRange(min=0.05), default=0.5, show_default=True, help="Seconds from frame to frame."
-)
-@click.option("--frames", type=click.IntRange(min=1), metavar="N", help="End after this many frames.")
+@click.option("--interval", type=Real(0.05), default=0.5, show_default=True, help="Seconds from frame to frame.")
+@click.option("--frames", type=Whole(1), metavar="N", help="End after this many frames.")
 def top(address: str, interval: float, frames: int | None) -> None:
     """A region live, drawn in place, until Ctrl-C. Where the output is no terminal: one frame."""
     out = console()

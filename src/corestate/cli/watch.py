@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 import corestate
+from corestate.cli.arguments import Real, Whole
 from corestate.cli.describe import event_data
-from corestate.cli.output import brief, clean, emit, when
+from corestate.cli.output import brief, clean, emit, say, when
 
 if TYPE_CHECKING:
     from corestate.events import Event, Subscription
@@ -20,11 +21,9 @@ __all__ = ["watch"]
 @click.command()
 @click.argument("address")
 @click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind; may be given several times.")
-@click.option(
-    "--since", type=click.IntRange(min=0), metavar="N", help="Start after this sequence; 0: the oldest still there."
-)
-@click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after this many events.")
-@click.option("--seconds", type=click.FloatRange(min=0), help="End after this time.")
+@click.option("--since", type=Whole(0), metavar="N", help="Start after this sequence; 0: the oldest still there.")
+@click.option("--count", type=Whole(1), metavar="N", help="End after this many events.")
+@click.option("--seconds", type=Real(0), help="End after this time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
 def watch(
     address: str,
@@ -52,7 +51,7 @@ def _print(event: Event, *, as_json: bool) -> None:
         emit(event_data(event))
     else:
         line = f"{when(event.time_ns)}  {event.sequence:>8}  {clean(event.kind):<28} {event.source:>7}  "
-        click.echo(line + ("" if event.data is None else brief(event.data, 200)))
+        say(line + ("" if event.data is None else brief(event.data, 200)))
 
 
 def _tell_loss(events: Subscription, told: int, *, as_json: bool) -> int:
@@ -62,5 +61,5 @@ def _tell_loss(events: Subscription, told: int, *, as_json: bool) -> int:
         if as_json:
             emit({"lost": lost - told, "from": first, "to": last})
         else:
-            click.echo(f"-- {lost - told} events lost, the last of them {first} to {last}", err=True)
+            say(f"-- {lost - told} events lost, the last of them {first} to {last}", err=True)
     return lost

@@ -8,9 +8,11 @@ import timeit
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
+
+from corestate.cli.output import clean, console, say
 
 if TYPE_CHECKING:
     import threading
@@ -97,7 +99,6 @@ class _Lines:
 
     def __init__(self, state: StateManager) -> None:
         self._state = state
-        self._console = Console(stderr=True, no_color=True, highlight=False, soft_wrap=True)
         self._start = time.monotonic()
         self._senses: dict[str, float] = {}
         self._events = 0
@@ -125,7 +126,7 @@ class _Lines:
         )
 
     def _say(self, text: str) -> None:
-        self._console.print(f"{time.monotonic() - self._start:5.1f} s  {text}", markup=False)
+        say(f"{time.monotonic() - self._start:5.1f} s  {text}", err=True)
 
 
 class _Screen:
@@ -141,7 +142,7 @@ class _Screen:
         self._state = state
         self._start = time.monotonic()
         self._news: deque[str] = deque(maxlen=5)
-        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+        self._live = Live(console=console(err=True), auto_refresh=False, transient=True)
 
     def __enter__(self) -> None:
         self._live.start()
@@ -152,7 +153,7 @@ class _Screen:
     def take(self, event: Event) -> None:
         story = _story(event)
         if story is not None:
-            self._news.append(f"{time.monotonic() - self._start:5.1f} s  {story}")
+            self._news.append(clean(f"{time.monotonic() - self._start:5.1f} s  {story}"))
 
     def draw(self) -> None:
         news = Text("\n".join(self._news), no_wrap=True, overflow="ellipsis")

@@ -18,6 +18,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import corestate
+from corestate.cli.output import careful_streams, say
 from corestate.demo import machine
 
 if TYPE_CHECKING:
@@ -63,13 +64,14 @@ class _Line:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one role until it is stopped; the exit code is 0, or 1 with a message when the region cannot be used."""
+    careful_streams()
     options = _parser().parse_args(arguments)
     line = _Line(launched=options.launched)
     try:
         _play(options, line)
     except corestate.CorestateError as error:
         if not line.orphaned:
-            sys.stderr.write(f"{options.role}: {error}\n")
+            say(f"{options.role}: {error}", err=True)
             return 1
     finally:
         if line.orphaned:  # nobody else is left to clean up; the first to get here does

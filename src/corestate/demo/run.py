@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import corestate
 from corestate import DeregisterReason
 from corestate.address import parse
+from corestate.cli.output import say
 from corestate.demo.books import Books
 from corestate.demo.engine import AREAS
 from corestate.demo.processes import Crew
@@ -63,8 +64,10 @@ def main(*, seconds: float = 20.0, neurons: int = 4000, address: str | None = No
     # The crew first: from there on a signal ends the run in good order, and what was made is removed.
     with Crew(place) as crew, corestate.create(place, config=config) as state:
         try:
-            print(f"one region, {place}, and five processes; see it from a second terminal, too:")
-            print(f"  corestate top {place}", flush=True)
+            say(
+                f"one region, {place}, and five processes; see it from a second terminal, too:",
+                f"  corestate top {place}",
+            )
             return _Demo(state, crew).play(seconds, neurons, plain=plain or not terminal)
         finally:
             with contextlib.suppress(corestate.RegionNotFoundError):  # somebody else has removed it
@@ -161,28 +164,29 @@ class _Demo:
     def _report(self, elapsed: float, bursts: int, first: int) -> int:
         """Print what was measured; returns the exit code."""
         killed = self._killed
-        print(f"\nmeasured in {elapsed:.1f} s:")
-        print(f"  bursts     {bursts}, {bursts / elapsed:.1f} a second")
+        say("", f"measured in {elapsed:.1f} s:")
+        say(f"  bursts     {bursts}, {bursts / elapsed:.1f} a second")
         if killed.pid:
             before = killed.at_burst - first
-            print(f"  the kill   {_VICTIM} (process {killed.pid}) got SIGKILL after {before} bursts")
-            print(f"             {bursts - before} bursts followed without it")
+            say(f"  the kill   {_VICTIM} (process {killed.pid}) got SIGKILL after {before} bursts")
+            say(f"             {bursts - before} bursts followed without it")
             if killed.inherited_ns:
-                print(f"             its lock was inherited by {_HEIR} {_ms(killed.at_ns, killed.inherited_ns)} later")
+                say(f"             its lock was inherited by {_HEIR} {_ms(killed.at_ns, killed.inherited_ns)} later")
             if killed.gone_ns:
-                print(f"             the registry removed it as dead {_ms(killed.at_ns, killed.gone_ns)} later")
+                say(f"             the registry removed it as dead {_ms(killed.at_ns, killed.gone_ns)} later")
         observed = self._crew.reports.get("observer", {}).get("books")
         if observed and observed["reads"]:
             cost = observed["read_ns"]
-            print(f"  one read   {cost:.1f} ns of engine.burst_count, read-only, median of {observed['reads']} reads")
-            print(f"             {1e3 / cost:.1f} million reads a second in one process")
+            say(f"  one read   {cost:.1f} ns of engine.burst_count, read-only, median of {observed['reads']} reads")
+            say(f"             {1e3 / cost:.1f} million reads a second in one process")
         books = Books.of(self._state, observed, killed=[_VICTIM] if killed.pid else [])
-        print("  events     " + "\n             ".join(books.table()))
+        first_row, *rows = books.table()
+        say(f"  events     {first_row}", *(f"             {row}" for row in rows))
         problems = [*self._crew.problems, *books.problems()]
         for problem in problems:
-            print(f"WRONG: {problem}")
+            say(f"WRONG: {problem}")
         if not problems:
-            print(f"the books balance: {books.published} events were sent, and each reached all who listen for it")
+            say(f"the books balance: {books.published} events were sent, and each reached all who listen for it")
         return 1 if problems else 0
 
 
