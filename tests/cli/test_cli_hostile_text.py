@@ -158,7 +158,9 @@ def test_a_region_that_would_be_gone_at_once_is_refused(run):
 
 
 def test_the_two_functions_everything_goes_through(capsys):
-    every = " ".join(map(chr, [*range(0x3000), *range(0xD7F0, 0xD801), *range(0xDC00, 0xE010), *range(0xFE00, 0x10100), 0xE0041]))
+    every = " ".join(
+        map(chr, [*range(0x3000), *range(0xD7F0, 0xD801), *range(0xDC00, 0xE010), *range(0xFE00, 0x10100), 0xE0041])
+    )
     assert clean(every).isprintable()
     assert json.loads(escaped(json.dumps(every, ensure_ascii=False))) == every
     assert escaped(json.dumps(every, ensure_ascii=False)).isprintable()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import corestate
+from corestate._trusted import read_whole
 from corestate.audit import Anchor
 from corestate.audit.rows import Filter, export, rows_of
 from corestate.cli.arguments import Real, Whole, moment
@@ -27,7 +27,7 @@ from corestate.cli.output import (
     table,
     when,
 )
-from corestate.errors import StorageError
+from corestate.errors import CorestateError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from corestate.state import StateManager
 
 __all__ = ["audit", "audit_prune"]
+
+_MOST_KEY = 4096  # bytes; what is longer is no key
 
 
 def _on_trail(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,7 +56,9 @@ def _use_key(state: StateManager, key_file: str | None) -> None:
     if key_file is None:
         return
     try:
-        key = Path(key_file).read_bytes()
+        key = read_whole(key_file, f"key file {key_file}", largest=_MOST_KEY)
+    except CorestateError:
+        raise
     except OSError as cause:
         raise StorageError.because(
             f"key file {key_file}", expected="one that can be read", found=str(cause), advice="check its path"

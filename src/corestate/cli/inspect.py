@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import mmap
+import os
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +12,7 @@ import click
 import corestate
 from corestate import snapshot
 from corestate._binding import ffi, lib
+from corestate._trusted import Place
 from corestate.cli.describe import (
     agent_rows,
     agents_table,
@@ -140,19 +141,29 @@ def _damaged(address: str, problem: FormatError, *, as_json: bool) -> None:
 
 
 def _as_snapshot(address: str) -> SnapshotInfo | None:
+    """What a snapshot says of itself, if it is one; only a regular file that begins like one is read."""
+    head = _beginning(address)[0]
+    if lib.cs_snapshot_probe(ffi.from_buffer(head), len(head), ffi.new("cs_snapshot_info *")) == lib.CS_E_NOT_REGION:
+        return None
     try:
         return snapshot.probe(address)
     except CorestateError:
         return None
 
 
+def _beginning(address: str) -> tuple[bytes, int]:
+    """The first bytes of a regular file, and how many it has; nothing of anything else, and without waiting."""
+    try:
+        with Place(address, f"region {address}") as place, os.fdopen(place.open(), "rb") as file:
+            return file.read(_HEAD), file.seek(0, 2)
+    except (OSError, CorestateError):
+        return b"", 0
+
+
 def _header(address: str) -> dict[str, Any]:
     """What the header says, believed or not; nothing when it cannot even be read."""
-    try:
-        with Path(address).open("rb") as file:
-            head = file.read(_HEAD)
-            total = file.seek(0, 2)
-    except OSError:
+    head, total = _beginning(address)
+    if not head:
         return {}
     info = ffi.new("cs_region_info *")
     with mmap.mmap(-1, _HEAD) as aligned:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
 import click
 
 import corestate
+from corestate._trusted import Place
 from corestate.address import parse
+from corestate.cli.arguments import Whole
 from corestate.cli.describe import region_data
 from corestate.cli.output import emit, json_option, say, size, when
 
@@ -54,7 +58,7 @@ def create(address: str, as_json: bool, **sizes: int | None) -> None:
 
 @click.command()
 @click.argument("address")
-@click.argument("path", type=click.Path(dir_okay=False))
+@click.argument("path")
 @json_option
 def snapshot(address: str, path: str, as_json: bool) -> None:
     """Write a picture of a region to a file; it is there as a whole and durably, or not at all."""
@@ -68,12 +72,21 @@ def snapshot(address: str, path: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("path", type=click.Path(dir_okay=False))
+@click.argument("path")
 @click.argument("address")
+@click.option(
+    "--largest",
+    type=Whole(1),
+    metavar="BYTES",
+    help="Refuse a snapshot whose region would be larger; a small file can ask for a large one.",
+)
 @json_option
-def restore(path: str, address: str, as_json: bool) -> None:
+def restore(path: str, address: str, largest: int | None, as_json: bool) -> None:
     """Make a region at a free address out of a snapshot."""
-    with corestate.restore(path, address) as state:
+    with suppress(FileNotFoundError), Place(path, f"snapshot {path}") as place:
+        os.close(place.open())  # a regular file, or nothing: no device or FIFO is read
+    bound: dict[str, Any] = {} if largest is None else {"largest": largest}
+    with corestate.restore(path, address, **bound) as state:
         if as_json:
             emit(region_data(state))
         else:
