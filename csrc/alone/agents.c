@@ -242,7 +242,7 @@ __attribute__((noinline)) static void describe(const row *r, uint64_t *times, ui
     times[2] = WIDE(&agent->last_seen_ns);
     numbers[0] = agent_type(agent);
     numbers[1] = agent_status(WIDE(&agent->status.state));
-    numbers[2] = peek32(&agent->participant);
+    numbers[2] = peek32(&agent->participant) & CLAIM_OWNER;
     (void)csi_table_key(r->v, agents_of(r->v), r->change.subject, id, &numbers[3]);
 }
 

@@ -57,7 +57,7 @@ void csi_leave(view *v)
 /* Nobody is dead. */
 int cs_sweep(cs_region *region) { return region ? may_write(view_of(region)) : CS_E_INVALID; }
 
-uint32_t cs_participant_self(const cs_region *region) { return region ? peek32(&const_view_of(region)->id) : 0; }
+uint32_t cs_participant_self(const cs_region *region) { return region ? peek32(&const_view_of(region)->owner) : 0; }
 
 int cs_participant_get(const cs_region *region, uint32_t slot, cs_participant_info *info)
 {
@@ -74,7 +74,7 @@ int cs_participant_get(const cs_region *region, uint32_t slot, cs_participant_in
     uint32_t held = hold();
     uint64_t word = WIDE(&p->word);
     if (seat_in(word) != SEAT_FREE) {
-        info->id = id_of(slot, word);
+        info->id = id_of(slot, word) & CLAIM_OWNER;
         info->pid = self.pid; /* all of them are of this program */
         info->start = self.start;
         info->attached_ns = WIDE(&p->attached_ns);

@@ -209,7 +209,7 @@ static int read_once(const view *v, struct slot *slot, cs_handle handle, cs_agen
     info->details_version = version;
     info->type = agent_type(agent);
     info->status = agent_status(state);
-    info->participant = peek32(&agent->participant);
+    info->participant = peek32(&agent->participant) & CLAIM_OWNER;
     info->capabilities_length = lengths[0];
     info->transport_length = lengths[1];
     info->metadata_length = lengths[2];
@@ -288,7 +288,7 @@ int cs_agents_export(const cs_region *region, cs_agent_row *rows, uint32_t capac
         row->last_seen_ns = peek64(&agent->last_seen_ns);
         row->type = agent_type(agent);
         row->status = agent_status(peek64(&agent->status.state));
-        row->participant = peek32(&agent->participant);
+        row->participant = peek32(&agent->participant) & CLAIM_OWNER;
         filled += csi_table_key(v, t, row->handle, row->id, &row->id_length); /* checks the generation last */
     }
     *count = filled;

@@ -181,7 +181,8 @@ int cs_sweep(cs_region *region)
     return swept;
 }
 
-uint32_t cs_participant_self(const cs_region *region) { return region ? peek32(&const_view_of(region)->id) : 0; }
+/* What everybody sees as a participant's id is its owner tag: claims and events have no room for more. */
+uint32_t cs_participant_self(const cs_region *region) { return region ? peek32(&const_view_of(region)->owner) : 0; }
 
 int cs_participant_get(const cs_region *region, uint32_t slot, cs_participant_info *info)
 {
@@ -196,7 +197,7 @@ int cs_participant_get(const cs_region *region, uint32_t slot, cs_participant_in
     info->slot = slot;
     if (seat_in(word) == SEAT_FREE)
         return CS_OK;
-    info->id = id_of(slot, word);
+    info->id = id_of(slot, word) & CLAIM_OWNER;
     info->pid = (uint32_t)word;
     info->start = peek64(&p->start);
     info->attached_ns = peek64(&p->attached_ns);

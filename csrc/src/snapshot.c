@@ -53,7 +53,7 @@ static uint64_t look_at_agent(struct row *row, struct slot *slot, const record *
     n[2] = lane_changes(state);
     n[3] = peek64(&agent->registered_ns);
     n[4] = peek64(&agent->last_seen_ns);
-    n[5] = peek32(&agent->participant);
+    n[5] = peek32(&agent->participant) & CLAIM_OWNER;
     uint64_t word = load64(details->word);
     const unsigned char *part = csi_record_buffer(details, word) + sizeof(struct details), *end = part + details->bytes;
     uint16_t lengths[4] = {0};

@@ -39,7 +39,7 @@ typedef struct view {
     struct ring *ring;
     unsigned char *events;
     a32 owner; /* this view's owner tag; 0 read-only or detached */
-    a32 id;    /* this view's participant id */
+    a32 id;    /* the same with the slot's whole generation */
     a32 closed;
     uint32_t flags;
     uint32_t event_mask;
@@ -102,7 +102,10 @@ static inline int may_write(const view *v)
 }
 #endif
 
-/* -- participants: an owner tag is slot + 1 (12 bits) | generation (10 bits) << 12; an id has 20 bits of it -- */
+/*
+ * -- participants: an owner tag is slot + 1 (12 bits) | generation (10 bits) << 12, and is what everybody outside sees as
+ * the participant's id. What outlives its participant (agents) keeps a longer one, with 20 bits of the generation. --
+ */
 
 static inline uint32_t owner_slot(uint32_t owner) { return (owner & 0xFFFu) - 1u; }
 static inline struct participant *participant_at(const view *v, uint32_t slot)
@@ -122,7 +125,7 @@ static inline bool csi_alive(const view *v, uint32_t owner)
 CS_INTERNAL bool csi_alive(const view *v, uint32_t owner);
 #endif
 CS_INTERNAL bool csi_alive_id(const view *v, uint32_t id);
-/* Does this participant id sit in its slot, alive or not? One load. */
+/* Does who has this long id sit in its slot, alive or not? One load. */
 CS_INTERNAL bool csi_seated(const view *v, uint32_t id);
 /* May what this owner tag has left still be waiting for the sweep (or is it at work)? One load. */
 CS_INTERNAL bool csi_unswept(const view *v, uint32_t owner);

@@ -79,6 +79,68 @@ void case_read_only(void)
     suite_close(0);
 }
 
+/* However often its slot was used, a participant has one id wherever it is named. */
+void case_field_v3_one_id(void)
+{
+    cs_region *region = suite_open(0, 0), view;
+    cs_subscription subscription;
+    cs_participant_info who;
+    cs_agent_info agent_info;
+    cs_lock_info lock_info;
+    cs_agent_row row;
+    cs_health health;
+    suite_event taken;
+    cs_handle lock = 0, agent = 0;
+    uint32_t kind = 0, slot = 0, count = 0, old = 0;
+    NEED(region);
+    CHECK_RESULT(cs_lock_open(region, "lock", CS_NUL, &lock), CS_OK);
+    CHECK_RESULT(cs_kind_open(region, "kind", CS_NUL, &kind), CS_OK);
+    CHECK_RESULT(suite_join(&view, 0, 0), CS_OK);
+    CHECK_RESULT(cs_agent_register(&view, "old", CS_NUL, 0, 0, &agent), CS_OK);
+    old = cs_participant_self(&view);
+    for (uint32_t round = 1; round <= 1100; round++) {
+        cs_region_detach(&view);
+        NEED(CHECK_RESULT(suite_join(&view, 0, 0), CS_OK));
+        if (round == 1024) { /* its id is the old one's by now, and it is still another */
+            CHECK_EQUAL(cs_participant_self(&view), old);
+            CHECK_RESULT(cs_health_read(region, CS_FOREVER, &health), CS_OK);
+            CHECK_EQUAL(health.agents_dead, 1);
+            CHECK_EQUAL(cs_agents_reap(region, CS_FOREVER, 1), 1);
+        } else {
+            CHECK(cs_participant_self(&view) != old);
+        }
+    }
+    uint32_t id = cs_participant_self(&view);
+    CHECK(id >> 22 == 0);
+    while (cs_participant_get(region, slot, &who) == CS_OK && who.id != id)
+        slot++;
+    CHECK_EQUAL(who.id, id);
+    CHECK_EQUAL(who.state, CS_PARTICIPANT_LIVE);
+    CHECK_RESULT(cs_subscribe(region, &subscription, CS_FOREVER), CS_OK);
+    CHECK_RESULT(cs_event_publish(&view, kind, CS_FORMAT_NONE, 0, 0, 0), CS_OK);
+    NEED(suite_take(region, &subscription, &taken));
+    CHECK_EQUAL(taken.event.source, id);
+    CHECK_RESULT(cs_agent_register(&view, "agent", CS_NUL, 0, 0, &agent), CS_OK);
+    CHECK_RESULT(cs_agent_get(region, agent, &agent_info, 0, 0), CS_OK);
+    CHECK_EQUAL(agent_info.participant, id);
+    CHECK_RESULT(cs_agents_export(region, &row, 1, &count), CS_OK);
+    CHECK_EQUAL(row.participant, id);
+    CHECK_RESULT(cs_lock_try(&view, CS_SECTION_LOCKS, lock), CS_OK);
+    CHECK_RESULT(cs_lock_get(region, CS_SECTION_LOCKS, lock, &lock_info), CS_OK);
+    CHECK_EQUAL(lock_info.holder, id);
+    CHECK_EQUAL(lock_info.alive, 1);
+    CHECK_RESULT(cs_lock_release(&view, CS_SECTION_LOCKS, lock), CS_OK);
+    CHECK_RESULT(cs_lock_try(region, CS_SECTION_LOCKS, lock),
+                 CS_OK); /* its holder leaves, and the other one inherits */
+    cs_region_detach(region);
+    CHECK_RESULT(cs_subscribe(&view, &subscription, CS_FOREVER), CS_OK);
+    CHECK_RESULT(cs_lock_try(&view, CS_SECTION_LOCKS, lock), CS_INHERITED);
+    NEED(suite_take(&view, &subscription, &taken));
+    CHECK_EQUAL(taken.event.source, id);
+    CHECK_EQUAL(taken.data.change.new_value, id);
+    cs_region_detach(&view);
+}
+
 void case_attach_detach(void)
 {
     cs_region *region = suite_open(0, 0), view;

@@ -85,6 +85,7 @@
     CASE(p5_details_lengths)                                                                                           \
     CASE(sweep_frees_slots)                                                                                            \
     CASE(read_only)                                                                                                    \
+    CASE(field_v3_one_id)                                                                                              \
     CASE(attach_detach)                                                                                                \
     CASE(after_fork)                                                                                                   \
     CASE(detached_view)                                                                                                \

@@ -18,7 +18,7 @@ class Participant:
     """A process attached to a region for writing, as of the moment it was asked for."""
 
     id: int
-    """What events, agents and locks name as their source or holder; never used twice soon."""
+    """What events, agents and locks name as their source or holder; used again after 1,024 uses of its slot."""
     pid: int
     """Its process id, in its own pid namespace; 0 where its slot has been swept already."""
     alive: bool

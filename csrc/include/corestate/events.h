@@ -48,7 +48,7 @@ typedef struct cs_event {
     uint64_t sequence; /* from 1, no gaps */
     uint64_t time_ns;  /* since the epoch */
     uint32_t kind;
-    uint32_t source; /* participant id (low 22 bits); 0 where unknown */
+    uint32_t source; /* participant id; 0 where unknown */
     uint32_t format; /* enum cs_format */
     uint32_t length; /* of the data */
 } cs_event;

@@ -182,7 +182,8 @@ enum cs_participant_state {
     CS_PARTICIPANT_DEAD = 2 /* its slot awaits the sweep */
 };
 typedef struct cs_participant_info {
-    uint32_t id; /* what events and agents name as their source; never zero */
+    uint32_t id; /* 22 bits, never zero: what events, locks and agents name; another one each time a slot is used, and
+                    the same again after 1,024 times */
     uint32_t slot;
     uint32_t pid;         /* in its own pid namespace */
     uint32_t state;       /* enum cs_participant_state, asked of the kernel now */
