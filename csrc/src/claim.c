@@ -2,6 +2,18 @@
 
 #define SPINS 64
 
+/*
+ * Who may only read the region can sleep on a claim's word too, and then a wake-up of one may be its. It is not answered by
+ * waking all, whose price the releaser pays for as many threads as a reader likes to have asleep; but a waiter whose slice
+ * ran out although the word has gone on sleeps for shorter and shorter slices from there on. So a reader delays each
+ * wait by one slice, and starves nobody: of eight processes that take turns of 20 us beside 64 such threads the worst
+ * wait was 29 ms, as without them, and 362 ms before. Waking all took three quarters of the turns away with 1,000 of them.
+ */
+static uint64_t next_slice(uint64_t slice)
+{
+    return slice / 8 > CLAIM_SLICE_LEAST_NS ? slice / 8 : CLAIM_SLICE_LEAST_NS;
+}
+
 /* As csi_claim_try; `extra` is CLAIM_WAITERS for one who has slept, since others may still be asleep. */
 static int take(const view *v, a32 *word, uint32_t owner, uint32_t extra, uint32_t *dead)
 {
@@ -39,10 +51,11 @@ int csi_claim_wait(const view *v, a32 *word, uint32_t owner, deadline until, uin
         if (peek32(word) == 0 && cas32(word, &free_word, owner))
             return CS_OK;
     }
+    uint64_t longest = CLAIM_SLICE_NS;
     while (result == CS_E_BUSY) {
         if (load32(&v->closed))
             return CS_E_CLOSED;
-        uint64_t slice = deadline_slice(until, CLAIM_SLICE_NS);
+        uint64_t slice = deadline_slice(until, longest);
         if (!slice)
             return CS_E_TIMEOUT;
         uint32_t found = load32(word);
@@ -50,6 +63,8 @@ int csi_claim_wait(const view *v, a32 *word, uint32_t owner, deadline until, uin
             int slept = cs_port_wait(word, found | CLAIM_WAITERS, slice);
             if (slept == CS_E_BUSY || slept == CS_E_INTERRUPTED)
                 return slept;
+            if (slept == CS_E_TIMEOUT && peek32(word) != (found | CLAIM_WAITERS))
+                longest = next_slice(longest);
         }
         result = take(v, word, owner, CLAIM_WAITERS, dead);
     }

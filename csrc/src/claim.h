@@ -10,6 +10,7 @@
 #include "view.h"
 
 #define CLAIM_SLICE_NS 3000000ull
+#define CLAIM_SLICE_LEAST_NS 40000ull   /* where wake-ups do not come */
 #define CLAIM_PATIENCE_NS 1000000000ull /* for the core's own claims, which are held for microseconds */
 
 /* Try once: CS_OK, CS_INHERITED (the previous owner, *dead, died holding it), or CS_E_BUSY. */
