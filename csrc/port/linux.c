@@ -3,8 +3,11 @@
  *
  * Waiting is the futex, shared between processes. Who lives is told by the kernel: a participant holds an
  * open-file-description lock on one byte of the region's file, far behind its end, and the kernel drops it
- * however the process ends. It works on tmpfs and from one pid namespace to another. Regions without a file
- * fall back on process id, start time and boot id.
+ * however the process ends. It works on tmpfs and from one pid namespace to another.
+ *
+ * Only write locks count, since who may not write the file cannot have one. Read locks can be had by everybody who may
+ * read it, and refuse a write lock. A slot that has one on its byte is claimed without a lock: then, and where there is
+ * no file, process id, start time, boot id and pid namespace say who lives.
  *
  * cs_port_enter and cs_port_leave are not here: every Linux target has 64-bit atomics.
  */
@@ -12,6 +15,8 @@
 #define _FILE_OFFSET_BITS 64
 
 #include "unix.h"
+
+#include "forks.h"
 
 #include <linux/futex.h>
 #include <pthread.h>
@@ -128,6 +133,25 @@ static uint64_t decimal(const char *text)
     return value;
 }
 
+/*
+ * The number of this process's pid namespace; 0 where it is not told. A namespace that is gone gives its number to a
+ * later one, whose processes are then taken for its.
+ */
+static uint32_t pid_namespace(void)
+{
+    struct stat found;
+    return stat("/proc/self/ns/pid", &found) == 0 ? (uint32_t)found.st_ino : 0;
+}
+
+/* Does /proc show the pids that this process counts in? It may have been mounted in another namespace. */
+static int proc_is_ours(void)
+{
+    char text[16];
+    ssize_t length = readlink("/proc/self", text, sizeof text - 1);
+    text[length > 0 ? length : 0] = 0;
+    return decimal(text) == (uint64_t)getpid();
+}
+
 static void look_at_process(const char *path, process *out)
 {
     char line[1024];
@@ -152,33 +176,57 @@ static void boot_id(uint64_t out[2])
     }
 }
 
+/* Without stdio, which a child of fork could find locked. How many digits, and a NUL behind them. */
+static size_t put_decimal(char *to, uint32_t number)
+{
+    char digits[12];
+    size_t length = 0, count = 0;
+    do
+        digits[count++] = (char)('0' + number % 10);
+    while (number /= 10);
+    while (count)
+        to[length++] = digits[--count];
+    to[length] = 0;
+    return length;
+}
+
 /* "/proc/self/task/PID/stat" or "/proc/PID/stat". */
 static void stat_path(char path[48], int mine, uint32_t pid)
 {
-    char digits[12];
-    size_t at = 0, count = 0;
+    size_t at = 0;
     for (const char *start = mine ? "/proc/self/task/" : "/proc/"; *start; start++)
         path[at++] = *start;
-    for (; pid; pid /= 10)
-        digits[count++] = (char)('0' + pid % 10);
-    while (count)
-        path[at++] = digits[--count];
+    at += put_decimal(path + at, pid);
     memcpy(path + at, "/stat", 6);
 }
+
+/* A start is 40 bits of clock ticks after the boot, and above them 24 of the pid namespace's number. */
+#define START_BITS 40
+#define START_MASK ((1ull << START_BITS) - 1)
+#define SPACE_MASK 0x1FFu
 
 void cs_port_identify(cs_identity *identity)
 {
     process self;
+    uint32_t space = pid_namespace();
     char path[48];
     /* The main thread starts with the process, and emulators that make up /proc/self/stat leave this one alone. */
     stat_path(path, 1, (uint32_t)getpid());
     look_at_process(path, &self);
     if (!self.start)
         look_at_process("/proc/self/stat", &self);
-    identity->start = self.start;
+    identity->start = self.start ? (self.start & START_MASK) | (uint64_t)space << START_BITS : 0;
     boot_id(identity->boot);
     identity->pid = (uint32_t)getpid();
-    identity->reserved = 0;
+    identity->space = space & SPACE_MASK;
+}
+
+/* Is it of another pid namespace than this process, as far as it says and this process knows? */
+static int counts_elsewhere(const cs_identity *who)
+{
+    uint32_t space = pid_namespace();
+    uint64_t as_start = (uint64_t)space << START_BITS;
+    return who->space != (space & SPACE_MASK) || (who->start && (who->start ^ as_start) >> START_BITS);
 }
 
 static int alive_by_identity(const cs_identity *who)
@@ -193,12 +241,18 @@ static int alive_by_identity(const cs_identity *who)
     if ((who->boot[0] | who->boot[1]) && (boot[0] | boot[1]) && (who->boot[0] != boot[0] || who->boot[1] != boot[1])) {
         return 0;
     }
+    if (counts_elsewhere(who)) {
+        return 1; /* its pid is somebody else's here */
+    }
     if (kill((pid_t)who->pid, 0) != 0 && errno == ESRCH) {
         return 0;
     }
+    if (!proc_is_ours()) {
+        return 1;
+    }
     stat_path(path, who->pid == (uint32_t)getpid(), who->pid);
     look_at_process(path, &found);
-    return !found.dead && !(who->start && found.start && who->start != found.start);
+    return !found.dead && !(who->start && found.start && (who->start & START_MASK) != found.start);
 }
 
 /* -- random bits ----------------------------------------------------------------------------- */
@@ -262,15 +316,33 @@ static int slot_lock(int64_t handle, uint32_t slot, int command, short type, sho
     return result;
 }
 
+/* Is there a write lock of somebody else's? That is what a read lock is asked for to find out. */
+static int slot_is_held(int64_t handle, uint32_t slot, int *held)
+{
+    short found = F_UNLCK;
+    int result = slot_lock(handle, slot, F_OFD_GETLK, F_RDLCK, &found);
+    *held = found != F_UNLCK;
+    return result;
+}
+
 int cs_port_claim(int64_t handle, uint32_t slot)
 {
     if (handle < 0 || handle > INT_MAX) {
         return CS_E_UNSUPPORTED;
     }
-    if (slot_lock(handle, slot, F_OFD_SETLK, F_WRLCK, NULL) == 0) {
-        return CS_OK;
-    }
-    return errno == EAGAIN || errno == EACCES ? CS_E_BUSY : CS_E_UNSUPPORTED;
+    for (int look = 0; look < 2; look++) {
+        int held = 0;
+        if (slot_lock(handle, slot, F_OFD_SETLK, F_WRLCK, NULL) == 0) {
+            return CS_OK;
+        }
+        if (errno != EAGAIN && errno != EACCES) {
+            break;
+        }
+        if (slot_is_held(handle, slot, &held) != 0 || held) {
+            return CS_E_BUSY;
+        }
+    } /* not held: let go of between the two questions, or readers' locks are in the way */
+    return CS_E_UNSUPPORTED;
 }
 
 void cs_port_unclaim(int64_t handle, uint32_t slot)
@@ -283,9 +355,40 @@ void cs_port_unclaim(int64_t handle, uint32_t slot)
 /* The lock decides alone where there is one: a pid means nothing to who is in another pid namespace. */
 int cs_port_alive(int64_t handle, uint32_t slot, const cs_identity *who)
 {
-    short found = F_UNLCK;
-    if (handle >= 0 && handle <= INT_MAX && slot_lock(handle, slot, F_OFD_GETLK, F_WRLCK, &found) == 0) {
-        return found != F_UNLCK;
+    int held = 0;
+    if (handle >= 0 && handle <= INT_MAX && slot_is_held(handle, slot, &held) == 0) {
+        return held;
     }
     return alive_by_identity(who);
+}
+
+/* -- forks ----------------------------------------------------------------------------------- */
+
+/* The kernel copies the bytes before it finds that it is not told what to do with them. */
+static int forks_readable(const uint64_t *mark)
+{
+    return syscall(SYS_rt_sigprocmask, -1, mark, NULL, _NSIG / 8) == 0 || errno != EFAULT;
+}
+
+/*
+ * fork shares open file descriptions, and the lock stays for as long as anybody has one. The child puts one of its own
+ * under the same number: closing it, or opening the file again by it, is what it was. Where it cannot (no descriptor is
+ * left) the parent seems alive until the child closes the number or ends.
+ */
+static void forks_let_go(const watched *view)
+{
+    char path[32] = "/proc/self/fd/";
+    int handle = (int)view->handle, fresh;
+    if (!forks_has_file(view)) {
+        return;
+    }
+    put_decimal(path + 14, (uint32_t)handle);
+    fresh = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fresh < 0) {
+        fresh = open(path, O_PATH | O_CLOEXEC); /* it may not open it any more, and so may not claim by it */
+    }
+    if (fresh >= 0) {
+        (void)dup3(fresh, handle, O_CLOEXEC);
+        (void)close(fresh);
+    }
 }

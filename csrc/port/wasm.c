@@ -137,7 +137,7 @@ void cs_port_identify(cs_identity *identity)
     identity->boot[0] = atomic_load(&memory_id[0]);
     identity->boot[1] = atomic_load(&memory_id[1]);
     identity->pid = (uint32_t)word;
-    identity->reserved = 0;
+    identity->space = 0;
 }
 
 uint32_t cs_port_thread(void) { return (uint32_t)atomic_load_explicit(&me->word, memory_order_relaxed); }
@@ -162,6 +162,17 @@ int cs_port_alive(int64_t handle, uint32_t slot, const cs_identity *who)
             return word != atomic_load(&seat->buried);
     }
     return 0;
+}
+
+/* Nothing forks here. */
+void cs_port_watch(uint64_t *mark, int64_t handle, void (*in_child)(uint64_t *mark))
+{
+    (void)mark, (void)handle, (void)in_child;
+}
+int cs_port_unwatch(uint64_t *mark)
+{
+    (void)mark;
+    return 1;
 }
 
 /* -- time and chance ------------------------------------------------------------------------- */

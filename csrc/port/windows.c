@@ -70,7 +70,7 @@ void cs_port_identify(cs_identity *identity)
     identity->start = start_of(GetCurrentProcess());
     identity->boot[0] = identity->boot[1] = 0;
     identity->pid = (uint32_t)GetCurrentProcessId();
-    identity->reserved = 0;
+    identity->space = 0;
 }
 
 /* advapi32's RtlGenRandom, which no header declares under a name that can be called. */
@@ -158,4 +158,15 @@ int cs_port_alive(int64_t handle, uint32_t slot, const cs_identity *who)
     start = start_of(process);
     CloseHandle(process);
     return alive && !(who->start && start && who->start != start);
+}
+
+/* Nothing forks here. */
+void cs_port_watch(uint64_t *mark, int64_t handle, void (*in_child)(uint64_t *mark))
+{
+    (void)mark, (void)handle, (void)in_child;
+}
+int cs_port_unwatch(uint64_t *mark)
+{
+    (void)mark;
+    return 1;
 }

@@ -71,7 +71,7 @@ static void seat(receiver *r, uint32_t slot, uint64_t word)
     if (taken && !ours)
         word |= SEAT_KERNEL;
     if (ours)
-        word = (word & ~0xFFFFFFFFull) | r->self.pid;
+        word = (word & 0x007FFFFF00000000ull) | (uint64_t)r->self.space << 55 | r->self.pid;
     if (peek64(&to->word) != word)
         poke64(&to->word, word & ~(3ull << 52)); /* free, until the rest is there */
     fence_release();                             /* who sees any of what follows sees a seat that is free */

@@ -3,6 +3,7 @@
 #include "view.h"
 
 #define WORD_LOCKED (1ull << 54) /* held by a kernel lock, so the kernel is asked who lives */
+#define WORD_SPACE 55u           /* among whose pids the pid counts: cs_identity.space */
 #define GENERATION_MASK 0xFFFFFu
 #define TAG_GENERATION_MASK 0x3FFu
 
@@ -25,7 +26,7 @@ static bool sitter_alive(const view *v, uint32_t slot, uint64_t word)
     if (v->flags & CS_PRIVATE || (self && self == id_of(slot, word)))
         return true;
     struct participant *p = participant_at(v, slot);
-    cs_identity who = {.pid = (uint32_t)word};
+    cs_identity who = {.pid = (uint32_t)word, .space = (uint32_t)(word >> WORD_SPACE)};
     if (seat_in(word) == SEAT_LIVE) { /* one who is still joining has not written these yet */
         who.start = peek64(&p->start);
         who.boot[0] = peek64(&p->boot[0]);
@@ -109,7 +110,8 @@ static int sit(view *v, uint32_t slot, bool dead)
     if (held != CS_OK && held != CS_E_UNSUPPORTED)
         return held;
     uint32_t generation = (generation_in(word) + 1) & GENERATION_MASK;
-    uint64_t mine = word_of(held == CS_OK ? WORD_LOCKED : 0, SEAT_JOINING, generation, v->self.pid);
+    uint64_t flags = (uint64_t)v->self.space << WORD_SPACE | (held == CS_OK ? WORD_LOCKED : 0);
+    uint64_t mine = word_of(flags, SEAT_JOINING, generation, v->self.pid);
     if (!cas64(&p->word, &word, mine)) {
         if (held == CS_OK)
             cs_port_unclaim(v->handle, slot);
@@ -128,9 +130,16 @@ static int sit(view *v, uint32_t slot, bool dead)
     return CS_OK;
 }
 
-int csi_join(view *v)
+/* In a child of fork, which is not who attached: it writes nothing in that one's name. */
+static void in_child(uint64_t *mark)
 {
-    cs_port_identify(&v->self);
+    view *v = (view *)(void *)((unsigned char *)mark - offsetof(view, mark));
+    poke32(&v->owner, 0);
+    poke32(&v->id, 0);
+}
+
+static int join(view *v)
+{
     for (uint32_t slot = 0; slot < v->participant_count; slot++) {
         int result = sit(v, slot, false);
         if (result != CS_E_BUSY)
@@ -145,8 +154,24 @@ int csi_join(view *v)
     return CS_E_NO_SLOT;
 }
 
+int csi_join(view *v)
+{
+    cs_port_identify(&v->self);
+    if (v->flags & CS_PRIVATE) /* a child has bytes of its own, in which it may do as it likes */
+        return join(v);
+    cs_port_watch(&v->mark, v->handle, in_child);
+    int result = join(v);
+    if (result != CS_OK)
+        (void)cs_port_unwatch(&v->mark);
+    return result;
+}
+
 void csi_leave(view *v)
 {
+    if (!(v->flags & CS_PRIVATE) && !cs_port_unwatch(&v->mark)) { /* in a child nobody has told */
+        in_child(&v->mark);
+        return;
+    }
     uint32_t slot = owner_slot(peek32(&v->owner));
     csi_locks_abandon(v, peek32(&v->owner));
     a64 *word = &participant_at(v, slot)->word;

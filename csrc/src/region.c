@@ -164,7 +164,7 @@ int cs_region_after_fork(cs_region *region, int64_t handle)
     view *v = view_of(region);
     if (v->flags & CS_READ_ONLY)
         return CS_OK;
-    uint32_t parent = peek32(&v->owner);
+    uint32_t parent = peek32(&v->id);
     poke32(&v->owner, 0);
     poke32(&v->id, 0);
     v->handle = handle;

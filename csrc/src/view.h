@@ -75,6 +75,7 @@ typedef struct view {
     uint64_t size;
     int64_t handle;
     cs_identity self;
+    uint64_t mark; /* of cs_port_watch */
 } view;
 _Static_assert(sizeof(view) <= sizeof(cs_region), "cs_region has room for a view");
 _Static_assert(offsetof(view, event_bytes) == offsetof(view, config.event_bytes) &&
@@ -114,7 +115,7 @@ static inline struct participant *participant_at(const view *v, uint32_t slot)
 }
 enum { ALONE = CORESTATE_ALONE };
 
-/* Is the participant of this owner tag (or id) alive? At most one system call. */
+/* Is the participant of this owner tag alive? At most one system call. */
 #if CORESTATE_ALONE
 static inline bool csi_alive(const view *v, uint32_t owner)
 {

@@ -18,6 +18,7 @@
     CASE(port_wait)                                                                                                    \
     CASE(port_claim)                                                                                                   \
     CASE(port_alive)                                                                                                   \
+    CASE(port_field_x6_readers)                                                                                        \
     CASE(threads_add)                                                                                                  \
     CASE(threads_wait)                                                                                                 \
     CASE(threads_names)                                                                                                \
@@ -38,7 +39,10 @@
     CASE(process_p3_lock_awaited)                                                                                      \
     CASE(process_p3_producer)                                                                                          \
     CASE(process_p3_registrar)                                                                                         \
+    CASE(process_field_x6_liveness)                                                                                    \
     CASE(process_p8_fork)                                                                                              \
+    CASE(process_field_c1_fork)                                                                                        \
+    CASE(process_field_c2_holder)                                                                                      \
     CASE(process_p8_parent_killed)                                                                                     \
     CASE(process_attach_at_once)                                                                                       \
     CASE(process_p3_killed_under_load)

@@ -213,6 +213,35 @@ void case_port_claim(void)
     unlink(path);
 }
 
+/* Who may only read the file can have read locks on it, and those say nothing of anybody. */
+void case_port_field_x6_readers(void)
+{
+#if defined(F_OFD_SETLK)
+    char path[] = "/tmp/conformance-XXXXXX";
+    int made = mkstemp(path), writer = open(path, O_RDWR), reader = open(path, O_RDONLY);
+    struct flock all = {
+        .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0}; /* to the end of all files */
+    cs_identity me;
+    NEED(made >= 0 && writer >= 0 && reader >= 0);
+    cs_port_identify(&me);
+    if (cs_port_claim(writer, 3) == CS_OK) {
+        cs_port_unclaim(writer, 3);
+        CHECK_EQUAL(fcntl(reader, F_OFD_SETLK, &all), 0);
+        CHECK_EQUAL(cs_port_alive(writer, 3, &me), 0);
+        CHECK_EQUAL(cs_port_alive(made, 3, &me), 0);
+        CHECK_RESULT(cs_port_claim(writer, 3), CS_E_UNSUPPORTED); /* and not BUSY: nobody alive holds it */
+        all.l_type = F_UNLCK;
+        CHECK_EQUAL(fcntl(reader, F_OFD_SETLK, &all), 0);
+        CHECK_RESULT(cs_port_claim(writer, 3), CS_OK);
+        CHECK_RESULT(cs_port_claim(made, 3), CS_E_BUSY);
+    }
+    close(made);
+    close(writer);
+    close(reader);
+    unlink(path);
+#endif
+}
+
 void case_port_alive(void)
 {
     cs_identity me, who;

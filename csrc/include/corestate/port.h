@@ -15,10 +15,10 @@ extern "C" {
 
 /* Who a process is, so that its death can be told from another's life. */
 typedef struct cs_identity {
-    uint64_t start;   /* start time in the platform's units, 0 where unknown */
+    uint64_t start;   /* tells it from others that have its pid; the platform's, 0 where unknown */
     uint64_t boot[2]; /* boot id, zero where unknown */
     uint32_t pid;     /* never 0 */
-    uint32_t reserved;
+    uint32_t space;   /* among which pids this one counts, 9 bits; 0 where there is only one space, or it is unknown */
 } cs_identity;
 
 /* Nanoseconds since the epoch (a board: of its clock): to the instant, and cheap but coarse. */
@@ -48,12 +48,24 @@ void cs_port_pause(void);
 /*
  * Liveness. handle is what cs_region_attach was given.
  * claim: hold slot until unclaim or death; CS_OK, CS_E_BUSY (somebody alive holds it), or
- *        CS_E_UNSUPPORTED where the platform has no such lock: then identity alone decides.
- * alive: 1 when slot's holder, described by who, is alive; 0 when dead.
+ *        CS_E_UNSUPPORTED where there is no such lock to be had: then identity alone decides.
+ * alive: 1 when slot's holder, described by who, is alive; 0 when dead. A handle of -1 says that the holder claimed
+ *        without a lock. Who counts in another space of pids, or cannot tell, answers 1. Of one who is still
+ *        attaching start and boot are zero.
+ * Nothing that needs less than the right to write the region may hold a slot, or make its holder seem alive.
  */
 int cs_port_claim(int64_t handle, uint32_t slot);
 void cs_port_unclaim(int64_t handle, uint32_t slot);
 int cs_port_alive(int64_t handle, uint32_t slot, const cs_identity *who);
+
+/*
+ * Forks, where processes have them; elsewhere watch does nothing and unwatch answers 1.
+ * watch: *mark becomes nonzero. In a child of fork, before fork returns there, in_child(mark) is called, what is locked
+ *        under handle is the parent's alone, and *mark is zero. Until unwatch, or another watch of the same mark.
+ * unwatch: 1 when this process called watch, 0 when an ancestor did.
+ */
+void cs_port_watch(uint64_t *mark, int64_t handle, void (*in_child)(uint64_t *mark));
+int cs_port_unwatch(uint64_t *mark);
 
 /* A short section nothing interrupts; only called where 64-bit atomics are missing. */
 uint32_t cs_port_enter(void);

@@ -92,7 +92,8 @@ CS_API int cs_region_format(void *memory, uint64_t size, const cs_config *config
  * every stride are validated against size, and later every index and length where it is used.
  * A participant slot is claimed (not with CS_READ_ONLY), slots of dead participants are swept.
  * handle is the port's: on Linux a file descriptor of the region's file opened for this purpose
- * alone (never mapped, so that it dies with its process), or -1 where there is none.
+ * alone (never mapped, with O_CLOEXEC, so that it dies with its process), or -1 where there is none.
+ * The view must be detached before its memory goes or moves: a fork looks at it (cs_region_after_fork).
  * Errors: INVALID, NOT_REGION, BYTE_ORDER, VERSION, TRUNCATED, CORRUPT, NOT_READY, NO_SLOT.
  * O(participants + ring + tables) when there are dead to sweep, else O(participants).
  */
@@ -105,16 +106,24 @@ CS_API int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint
 CS_API int cs_region_make(cs_region *region, void *memory, uint64_t size, const cs_config *config, uint32_t flags);
 
 /* Give the participant slot back. Locks still held by this process count as a dead holder's.
- * Threads waiting in this region must have returned (see cs_region_close). Does not block. */
+ * Threads waiting in this region must have returned (see cs_region_close). Does not block. In a child of
+ * fork that has not called cs_region_after_fork it does nothing to the parent's. */
 CS_API void cs_region_detach(cs_region *region);
 
 /* Make every wait of this view return CS_E_CLOSED, now and later. Does not block. */
 CS_API void cs_region_close(cs_region *region);
 
 /*
- * In a child after fork: claim a slot of its own, with a handle of its own. When that fails (with
- * NO_SLOT, or with DETACHED because handle is below -1: there is a file, and it could not be opened
- * again) the view is detached: reads work, writes return CS_E_DETACHED.
+ * A child of fork is not its parent. It finds every view detached (but those with CS_PRIVATE, whose bytes
+ * it has a copy of): reads work, writes return CS_E_DETACHED, and cs_region_detach gives nothing back.
+ * What the parent holds stays the parent's; and when the parent dies it is dead at once, because the
+ * child has under the handle's number no longer what the parent's life is told by, but a descriptor of
+ * its own. So it is after fork(); after _Fork, or clone without exec, call nothing but this function or
+ * cs_region_detach. After vfork and posix_spawn nothing is to be done.
+ *
+ * This function makes the child a participant: it claims a slot of its own, with a handle of its own
+ * (the inherited number may be that). When it fails (with NO_SLOT, or with DETACHED because handle is
+ * below -1: there is a file, and it could not be opened again) the view stays detached.
  */
 CS_API int cs_region_after_fork(cs_region *region, int64_t handle);
 
@@ -187,7 +196,7 @@ typedef struct cs_participant_info {
     uint32_t slot;
     uint32_t pid;         /* in its own pid namespace */
     uint32_t state;       /* enum cs_participant_state, asked of the kernel now */
-    uint64_t start;       /* the process's start, in the platform's units */
+    uint64_t start;       /* tells it from others that have its pid; the platform's, 0 where unknown */
     uint64_t attached_ns; /* since the epoch */
 } cs_participant_info;
 
