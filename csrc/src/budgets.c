@@ -88,15 +88,31 @@ static void finish_commit(const view *v, struct budget *b, cs_handle handle)
     }
 }
 
+/* Hundredths of the limit, rounded down: a long division bit by bit, in which nothing passes 64 bits. */
+static uint32_t percent_of(uint64_t limit, uint64_t spent)
+{
+    uint32_t percent = 0;
+    if (spent >= limit)
+        return 100;
+    uint64_t rest = 0; /* what is left of spent times the bits of 100 so far; less than limit */
+    for (uint32_t bit = 64; bit; bit /= 2) {
+        bool fits = rest >= limit - rest;
+        rest += fits ? rest - limit : rest;
+        percent += percent + fits;
+        fits = 100u & bit && rest >= limit - spent;
+        rest += 100u & bit ? spent - (fits ? limit : 0) : 0;
+        percent += fits;
+    }
+    return percent;
+}
+
 /* What the event at nine tenths says of a budget; name has 64 bytes. */
 static cs_change warning_of(view *v, const struct budget *b, cs_handle handle, char *name, uint32_t *length)
 {
-    uint64_t limit = peek64(&b->limit), spent = peek64(&b->spent);
-    uint64_t percent = spent / (limit / 100 ? limit / 100 : 1);
+    uint32_t percent = percent_of(peek64(&b->limit), peek64(&b->spent));
     *length = 0;
     (void)csi_table_key(v, budgets_of(v), handle, name, length);
-    return (cs_change){
-        .subject = handle, .new_value = percent < 100 ? (uint32_t)percent : 100, .table = CS_SECTION_BUDGETS};
+    return (cs_change){.subject = handle, .new_value = percent, .table = CS_SECTION_BUDGETS};
 }
 
 /* A writer died under this claim: what he had begun is finished or undone. */

@@ -124,6 +124,61 @@ void case_budget_warning(void)
     suite_close(0);
 }
 
+/* The event carries how many hundredths of the limit are spent, rounded down, whatever the limit. */
+void case_field_v8_percent(void)
+{
+    static const struct {
+        uint64_t limit, spent;
+        uint32_t percent;
+    } of[] = {{150, 135, 90},
+              {199, 180, 90},
+              {250, 225, 90},
+              {999, 900, 90},
+              {1999, 1800, 90},
+              {15, 14, 93},
+              {10, 9, 90},
+              {101, 91, 90},
+              {1, 1, 100},
+              {1000, 999, 99},
+              {1ull << 63, (1ull << 63) - 1, 99},
+              {1ull << 63, 1ull << 63, 100},
+              {UINT64_MAX, UINT64_MAX / 10 * 9 + 5, 90},
+              {UINT64_MAX, UINT64_MAX / 100 * 95, 94},
+              {UINT64_MAX, UINT64_MAX - 1, 99},
+              {UINT64_MAX, UINT64_MAX, 100}};
+    cs_handle budget, a;
+    cs_subscription subscription;
+    cs_region *region = open_budget(0, &budget);
+    NEED(region);
+    CHECK_RESULT(cs_subscribe(region, &subscription, 0), CS_OK);
+    for (uint32_t i = 0; i < sizeof of / sizeof *of; i++) {
+        uint32_t percent = 0;
+        suite_about("limit", of[i].limit);
+        CHECK_RESULT(cs_budget_load(region, budget, of[i].limit, 0, 0), CS_OK);
+        CHECK_RESULT(cs_budget_reserve(region, budget, of[i].spent, &a), CS_OK);
+        CHECK_RESULT(cs_budget_commit(region, a, of[i].spent), CS_OK);
+        CHECK_EQUAL(count_warnings(region, &subscription, &percent), 1);
+        CHECK_EQUAL(percent, of[i].percent);
+    }
+    /* Told when the limit comes down to what is spent as well; once, until less than nine tenths are spent again. */
+    uint32_t percent = 0;
+    suite_about("lowered", 0);
+    CHECK_RESULT(cs_budget_load(region, budget, 1000, 80, 0), CS_OK);
+    CHECK_EQUAL(count_warnings(region, &subscription, &percent), 0);
+    CHECK_RESULT(cs_budget_set_limit(region, budget, 85), CS_OK);
+    CHECK_EQUAL(count_warnings(region, &subscription, &percent), 1);
+    CHECK_EQUAL(percent, 94);
+    CHECK_RESULT(cs_budget_set_limit(region, budget, 84), CS_OK);
+    CHECK_RESULT(cs_budget_set_limit(region, budget, 88), CS_OK);
+    CHECK_EQUAL(count_warnings(region, &subscription, &percent), 0);
+    CHECK_RESULT(cs_budget_set_limit(region, budget, 89), CS_OK); /* 80 is less than nine tenths of it */
+    CHECK_RESULT(cs_budget_set_limit(region, budget, 88), CS_OK);
+    CHECK_EQUAL(count_warnings(region, &subscription, &percent), 1);
+    CHECK_EQUAL(percent, 90);
+    suite_about(0, 0);
+    suite_close(0);
+}
+
 void case_p3_dead_spender(void)
 {
     cs_handle budget, held, prepared, mine, found, of;

@@ -99,6 +99,7 @@
     CASE(budget)                                                                                                       \
     CASE(budget_limits)                                                                                                \
     CASE(budget_warning)                                                                                               \
+    CASE(field_v8_percent)                                                                                             \
     CASE(p3_dead_spender)                                                                                              \
     CASE(budget_full)                                                                                                  \
     CASE(value)                                                                                                        \

@@ -6,6 +6,10 @@
  * committed: what is committed is written to a store first, so only the store knows, and whoever asks it
  * settles the reservation (cs_budget_next_unsettled, cs_budget_settle).
  *
+ * When nine tenths of the limit are spent, budget_warning tells how many hundredths are, rounded down: whether by spending
+ * more, by a limit that came down, or by what cs_budget_load brings. It is told once, and again only after a limit was set
+ * of which less than nine tenths are spent.
+ *
  * Whoever changes a budget has it alone meanwhile, for some 100 ns: all below that are not reads may block behind
  * another who changes the same budget, and are BUSY when one alive has been stopped in it for a second.
  */
@@ -24,7 +28,7 @@ typedef struct cs_budget_info {
     uint64_t spent;
     uint64_t reserved;
     uint64_t detections; /* a tally kept beside the money: cs_budget_detect */
-    uint32_t warned;     /* 1: the event at 90 % is out */
+    uint32_t warned;     /* 1: nine tenths are spent, and budget_warning is out */
     uint32_t reserved_;
 } cs_budget_info;
 
@@ -34,16 +38,18 @@ CS_API int cs_budget_open(cs_region *region, const char *name, uint32_t length, 
 /* The same without creating. Errors: INVALID, NAME, NOT_FOUND, BUSY. Lock-free. */
 CS_API int cs_budget_find(const cs_region *region, const char *name, uint32_t length, cs_handle *handle);
 
-/* Remove; its reservations lapse. Errors: STALE, READ_ONLY, BUSY. */
+/* Remove; its reservations lapse. Errors: STALE, READ_ONLY, DETACHED, BUSY. */
 CS_API int cs_budget_remove(cs_region *region, cs_handle handle);
 
 /* Read. limit, spent and reserved are of one instant. Errors: STALE, BUSY (its writers never paused). */
 CS_API int cs_budget_get(const cs_region *region, cs_handle handle, cs_budget_info *info);
 
-/* Set the limit: not below what is spent and reserved (CS_E_LIMIT). Errors: STALE, READ_ONLY, DETACHED, BUSY. */
+/* Set the limit: not below what is spent and reserved (CS_E_LIMIT). May publish budget_warning. Errors: LIMIT, STALE,
+ * READ_ONLY, DETACHED, BUSY. */
 CS_API int cs_budget_set_limit(cs_region *region, cs_handle handle, uint64_t limit);
 
-/* Say what the store knows to be spent and detected, when a budget comes back from it. Errors: as set_limit. */
+/* Say what the store knows to be spent and detected, when a budget comes back from it. Errors: as set_limit, and RANGE
+ * (more is spent than the limit). */
 CS_API int cs_budget_load(cs_region *region, cs_handle handle, uint64_t limit, uint64_t spent, uint64_t detections);
 
 /*
@@ -56,8 +62,8 @@ CS_API int cs_budget_reserve(cs_region *region, cs_handle handle, uint64_t amoun
  * Errors: STALE (not reserved any more), NOT_OWNER, READ_ONLY, DETACHED, BUSY. */
 CS_API int cs_budget_prepare(cs_region *region, cs_handle reservation);
 
-/* Spend `amount` (at most what was reserved: RANGE) and give back the rest. One atomic step. Publishes
- * budget_warning when 90 % of the limit is passed. Errors: STALE, NOT_OWNER, RANGE, READ_ONLY, DETACHED, BUSY. */
+/* Spend `amount` (at most what was reserved: RANGE) and give back the rest. One atomic step. May publish
+ * budget_warning. Errors: STALE, NOT_OWNER, RANGE, READ_ONLY, DETACHED, BUSY. */
 CS_API int cs_budget_commit(cs_region *region, cs_handle reservation, uint64_t amount);
 
 /* Give the reservation back. Errors: STALE, NOT_OWNER, READ_ONLY, DETACHED, BUSY. */
