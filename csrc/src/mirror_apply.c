@@ -288,7 +288,7 @@ int cs_mirror_apply(cs_mirror_receiver *handle)
     receiver *r = receiver_of(handle);
     if (!r->shown && r->got_count < r->base[RUNS])
         return 0;
-    if (!r->shown && !choose_shift(r))
+    if (!r->shown && (!r->spoken || !choose_shift(r)))
         return 0;
     apply_run(r, RUN_PARTICIPANTS); /* first: events borrow from who is alive */
     apply_run(r, RUN_ENGINE);
@@ -308,6 +308,7 @@ int cs_mirror_apply(cs_mirror_receiver *handle)
 void cs_mirror_silent(cs_mirror_receiver *handle)
 {
     receiver *r = receiver_of(handle);
+    r->down = true;
     if (!r->shown || r->silent)
         return;
     r->silent = true;

@@ -1,7 +1,9 @@
 #include "crc32c.h"
 #include "mirror_receiver.h"
 
-#define TOO_MANY_FOR_CHANCE 16u /* that many numbers in a row that have been: the numbering began anew */
+#define TOO_MANY_FOR_CHANCE 16u /* that many numbers in a row that cannot be: the numbering began anew */
+#define FARTHEST 65536          /* numbers ahead; more is no loss, it is another numbering */
+#define REFUSED_NS 2000000000u  /* a sender that was refused is judged again after so long */
 
 int cs_mirror_listen(cs_mirror_receiver *handle, void *frame, uint32_t frame_size)
 {
@@ -53,13 +55,22 @@ static void start_numbers(receiver *r, uint32_t number)
         memset(r->got, 0, (size_t)((r->base[RUNS] + 31) / 32) * 4);
 }
 
-/* A number that has been. True when the sender counts anew: a board that was reset and has no other way to say so. */
+/* Whether the source was heard so lately that nobody else is followed. */
+static bool is_pinned(const receiver *r)
+{
+    return r->pinned_ns && !r->down && cs_port_monotonic_ns() - r->last_ns < r->pinned_ns;
+}
+
+/*
+ * A number that has been, or that is too far ahead. True when the sender counts anew: a board that was reset and has no
+ * other way to say so.
+ */
 static bool begins_anew(receiver *r, uint32_t number)
 {
-    r->status.repeated++;
+    ++*((int32_t)(number - r->next) > 0 ? &r->status.refused : &r->status.repeated);
     r->old_in_a_row = number == r->last_old + 1 ? r->old_in_a_row + 1 : 1;
     r->last_old = number;
-    if (r->old_in_a_row < TOO_MANY_FOR_CHANCE)
+    if (r->old_in_a_row < TOO_MANY_FOR_CHANCE || is_pinned(r))
         return false;
     r->status.restarts++;
     r->was_reset = true;
@@ -71,10 +82,10 @@ static bool begins_anew(receiver *r, uint32_t number)
 static bool is_new(receiver *r, uint32_t number)
 {
     int32_t ahead = (int32_t)(number - r->next);
-    bool has_been = ahead < -(int32_t)WINDOW || (ahead < 0 && in_window(r, number));
-    if (has_been && !begins_anew(r, number))
+    bool foreign = ahead > FARTHEST || ahead < -(int32_t)WINDOW || (ahead < 0 && in_window(r, number));
+    if (foreign && !begins_anew(r, number))
         return false;
-    if (has_been)
+    if (foreign)
         ahead = 0;
     if (ahead < 0) {
         r->status.lost--;
@@ -93,19 +104,37 @@ static bool is_new(receiver *r, uint32_t number)
     return true;
 }
 
-/* False when a frame belongs to a stream that has ended. */
+/* False when a frame belongs to a stream that has ended, or to a sender that is refused. */
 static bool in_stream(receiver *r, const frame_head *head)
 {
     if (r->heard && head->stream == r->stream)
         return true;
-    if (r->heard && head->stream == r->former_stream)
+    bool refused =
+        r->refused_ns && head->stream == r->refused_stream && cs_port_monotonic_ns() - r->refused_ns < REFUSED_NS;
+    if (refused || (r->heard && is_pinned(r))) {
+        r->status.refused++;
+        return false;
+    }
+    if (r->heard && head->stream == r->former_stream && !r->pinned_ns)
         return false;
     r->status.restarts += r->heard;
     r->former_stream = r->heard ? r->stream : head->stream;
     r->stream = head->stream;
     r->heard = true;
+    r->spoken = false;
     start_numbers(r, head->number);
     return true;
+}
+
+void cs_mirror_pin(cs_mirror_receiver *handle, uint64_t silence_ns) { receiver_of(handle)->pinned_ns = silence_ns; }
+
+void cs_mirror_refuse(cs_mirror_receiver *handle)
+{
+    receiver *r = receiver_of(handle);
+    r->refused_stream = r->stream;
+    r->refused_ns = cs_port_monotonic_ns();
+    r->status.refused++;
+    r->heard = r->headed = false;
 }
 
 /* -- units ---------------------------------------------------------------------------------- */
@@ -170,14 +199,15 @@ static bool is_whole(const assembly *a, const run_shape *shape)
     return crc == a->crc;
 }
 
-/* The source is another region than before: whoever still reads the mirror of that one sees that it has ended. */
+/*
+ * The source is another region than before: whoever still reads the mirror of that one sees that it has ended. It stays
+ * what it is until there is memory for the new one, which may be refused.
+ */
 static int made_anew(receiver *r)
 {
-    cs_region_info info;
-    uint64_t workspace;
     cs_mirror_silent((cs_mirror_receiver *)(void *)r);
-    r->provided = r->shown = r->silent = r->headed = false;
-    return cs_mirror_wanted((cs_mirror_receiver *)(void *)r, &info, &workspace) == CS_OK ? CS_E_NOT_READY : CS_OK;
+    r->headed = false;
+    return CS_E_NOT_READY;
 }
 
 static int take_header(receiver *r)
@@ -189,7 +219,7 @@ static int take_header(receiver *r)
     bool same =
         r->provided && !r->was_reset && memcmp((const void *)r->header, (const void *)found, sizeof r->header) == 0;
     r->was_reset = false;
-    memcpy(r->header, found, sizeof r->header);
+    memcpy(r->wanted, found, sizeof r->wanted);
     if (same) {
         r->headed = true;
         if (!bit_of(r->got, 0)) {
@@ -210,8 +240,10 @@ static int take_unit(receiver *r, const run_shape *shape)
     if (a->unit == 0)
         return take_header(r);
     /* A board that was reset may make the same region again, with the same instance: but its version begins anew. */
-    if (run == RUN_ENGINE && r->shown && get64(a->lines) < peek64(&staged_of(r)->engine->version))
+    if (run == RUN_ENGINE && r->shown && get64(a->lines) < peek64(&staged_of(r)->engine->version)) {
+        r->was_reset = true;
         return made_anew(r);
+    }
     uint32_t flat = r->base[run] + index;
     for (uint32_t line = 0, lines = shape->lines; line < lines; line++) {
         unsigned char *to = place_of(r, a->unit, shape, line, &length);
@@ -268,10 +300,24 @@ static int lines_frame(receiver *r, const frame_head *head, const unsigned char 
     return CS_OK;
 }
 
+/* A sender that speaks another version, or has a key: named, and refused. One that has spoken ours is only garbled. */
+static int other_version(receiver *r, uint32_t version)
+{
+    if (r->spoken) {
+        r->status.refused++;
+        return CS_OK;
+    }
+    r->status.peer_version = version ? version : 1;
+    cs_mirror_refuse((cs_mirror_receiver *)(void *)r);
+    return CS_E_VERSION;
+}
+
 static void beat_frame(receiver *r, const unsigned char *at, uint32_t left)
 {
     if (left < 16)
         return;
+    r->spoken = true;
+    r->status.peer_version = CS_MIRROR_VERSION;
     uint32_t from = get32(at + 8), frames = get32(at + 12);
     r->status.source_ns = get64(at);
     r->ahead_ns = (int64_t)(r->status.heard_ns - r->status.source_ns);
@@ -293,10 +339,16 @@ static int take_frame(receiver *r, uint32_t length)
         r->status.corrupt++;
         return CS_OK;
     }
+    if (head.type == FRAME_GREETING && !(r->heard && is_pinned(r)))
+        return other_version(r, head.unit);
     if (head.type == FRAME_ASK || !in_stream(r, &head) || !is_new(r, head.number))
         return CS_OK;
+    if (head.type == FRAME_BEAT && head.unit != CS_MIRROR_VERSION)
+        return other_version(r, head.unit);
     r->status.frames++;
     r->status.heard_ns = cs_port_now_ns();
+    r->last_ns = cs_port_monotonic_ns();
+    r->down = false;
     if (r->silent) {
         r->silent = false;
         for (uint32_t i = r->base[RUN_PARTICIPANTS]; r->provided && i < r->base[RUN_PARTICIPANTS + 1]; i++)
@@ -306,7 +358,8 @@ static int take_frame(receiver *r, uint32_t length)
     length -= FRAME_HEAD + FRAME_CRC;
     if (head.type == FRAME_BEAT)
         beat_frame(r, bytes, length);
-    return head.type == FRAME_LINES ? lines_frame(r, &head, bytes, length) : CS_OK;
+    bool unknown = r->shown && !r->spoken; /* it may yet turn out to be of another version */
+    return head.type == FRAME_LINES && !unknown ? lines_frame(r, &head, bytes, length) : CS_OK;
 }
 
 int cs_mirror_feed(cs_mirror_receiver *handle, const void *bytes, uint32_t length, uint32_t *used)
@@ -355,10 +408,12 @@ int cs_mirror_wanted(const cs_mirror_receiver *handle, cs_region_info *info, uin
         return CS_E_INVALID;
     _Alignas(64) unsigned char header[sizeof(struct header)];
     struct workspace w;
-    memcpy(header, ((const receiver *)(const void *)handle)->header, sizeof header);
-    if (cs_region_probe(header, sizeof header, info) !=
-        CS_E_TRUNCATED) /* what it is but for all that is missing here */
+    memcpy(header, ((const receiver *)(const void *)handle)->wanted, sizeof header);
+    if (!header[0])
         return CS_E_NOT_READY;
+    int result = cs_region_probe(header, sizeof header, info);
+    if (result != CS_E_TRUNCATED) /* what it is but for all that is missing here */
+        return result < 0 ? result : CS_E_CORRUPT;
     *workspace_bytes = plan_workspace(info, &w);
     return CS_OK;
 }
@@ -390,6 +445,7 @@ int cs_mirror_provide(cs_mirror_receiver *handle, void *memory, uint64_t size, v
         return CS_E_TRUNCATED;
     unsigned char *at = workspace;
     memset(workspace, 0, (size_t)needed);
+    memcpy(r->header, r->wanted, sizeof r->header);
     memcpy(at, r->header, sizeof r->header);
     result = cs_region_attach(&r->staged, at, size, CS_READ_ONLY | CS_PRIVATE, -1);
     if (result != CS_OK)
@@ -406,7 +462,7 @@ int cs_mirror_provide(cs_mirror_receiver *handle, void *memory, uint64_t size, v
     r->shifting = flags == CS_MIRROR_SHIFT_TIMES;
     r->status.source_ns = 0;
     r->headed = r->provided = r->incomplete = true;
-    r->shown = r->coming.busy = false;
+    r->shown = r->silent = r->coming.busy = r->was_reset = false;
     set_bit(r->got, 0);
     r->got_count = 1;
     memset(r->waiting_since, 0, sizeof r->waiting_since);
@@ -414,13 +470,26 @@ int cs_mirror_provide(cs_mirror_receiver *handle, void *memory, uint64_t size, v
     return CS_OK;
 }
 
-int cs_mirror_ask(cs_mirror_receiver *handle, void *out, uint32_t capacity, uint32_t *length)
+static int request(cs_mirror_receiver *handle, uint32_t flags, void *out, uint32_t capacity, uint32_t *length)
 {
     if (!handle || !out || !length)
         return CS_E_INVALID;
     const receiver *r = receiver_of(handle);
     unsigned char frame[FRAME_HEAD + FRAME_CRC];
     cs_mirror_buffer buffer = {out, capacity, 0};
-    csi_frame_head(frame, &(frame_head){.type = FRAME_ASK, .stream = r->stream, .number = r->next});
+    csi_frame_head(
+        frame,
+        &(frame_head){
+            .type = FRAME_ASK, .flags = flags, .stream = r->stream, .number = r->next, .unit = CS_MIRROR_VERSION});
     return csi_cobs_write(frame, sizeof frame, cs_mirror_collect, &buffer, length) == CS_OK ? CS_OK : CS_E_TOO_BIG;
+}
+
+int cs_mirror_ask(cs_mirror_receiver *handle, void *out, uint32_t capacity, uint32_t *length)
+{
+    return request(handle, 0, out, capacity, length);
+}
+
+int cs_mirror_here(cs_mirror_receiver *handle, void *out, uint32_t capacity, uint32_t *length)
+{
+    return request(handle, FLAG_HERE, out, capacity, length);
 }

@@ -21,12 +21,17 @@ typedef struct receiver {
     frame_gather in;
     cs_mirror_status status;
     uint64_t window[WINDOW / 64];
-    uint32_t stream, former_stream;
-    uint32_t next; /* number */
-    uint32_t hole; /* the last number that something was missing at */
+    uint32_t stream, former_stream, refused_stream;
+    uint64_t refused_ns; /* when that was refused; 0: none is */
+    uint64_t pinned_ns;  /* how long a source may be silent before another is followed; 0: it is followed at once */
+    uint64_t last_ns;    /* of the monotonic clock: when the source was last heard */
+    uint32_t next;       /* number */
+    uint32_t hole;       /* the last number that something was missing at */
     uint32_t old_in_a_row, last_old, last_picture;
     bool heard, headed, provided, shown, silent, incomplete, pictured, shifting;
     bool was_reset; /* the source, which may make the same region again */
+    bool down;      /* the line, as the caller said */
+    bool spoken;    /* a beat of this stream has said a wire version that is ours */
     assembly coming;
 
     cs_region staged; /* a private view of what has arrived */
@@ -46,7 +51,8 @@ typedef struct receiver {
     uint32_t drift[TABLES]; /* operations that no slot's generation shows (undone ones) */
 
     uint64_t header_lines[sizeof(struct header) / 8];
-    uint64_t header[sizeof(struct header) / 8]; /* the source's, as last received */
+    uint64_t header[sizeof(struct header) / 8]; /* of the region there is memory for */
+    uint64_t wanted[sizeof(struct header) / 8]; /* the source's, as last received */
 } receiver;
 _Static_assert(sizeof(receiver) <= sizeof(cs_mirror_receiver), "cs_mirror_receiver has room for a receiver");
 _Static_assert(sizeof(struct header) % MIRROR_LINE == 0, "the header is lines");

@@ -24,10 +24,10 @@ typedef struct sender {
     cs_write_fn write;
     void *context;
     cs_mirror_options options;
+    unsigned char asked[FRAME_HEAD + FRAME_CRC + 4];
     frame_gather heard;
     uint64_t now_ns, refilled_ns, beaten_ns, pictured_ns;
     cs_mirror_sent sent;
-    unsigned char asked[FRAME_HEAD + FRAME_CRC + 4];
 } sender;
 _Static_assert(sizeof(sender) <= sizeof(cs_mirror_sender), "cs_mirror_sender has room for a sender");
 
@@ -101,8 +101,15 @@ void cs_mirror_heard(cs_mirror_sender *handle, const void *bytes, uint32_t lengt
     uint64_t bad = 0;
     while (length--) {
         uint32_t frame = csi_gather(&s->heard, *at++, &bad);
-        if (frame && csi_frame_good(s->asked, frame) && s->asked[0] == FRAME_ASK)
-            s->wanted = true;
+        if (!frame || !csi_frame_good(s->asked, frame))
+            continue;
+        uint32_t version = get32(s->asked + FRAME_UNIT);
+        if (s->asked[0] == FRAME_ASK && version == CS_MIRROR_VERSION) {
+            s->wanted |= !(s->asked[1] & FLAG_HERE);
+        } else {
+            s->sent.declined++;
+            s->sent.declined_version = version;
+        }
     }
 }
 
@@ -140,7 +147,7 @@ static int put_frame(sender *s, uint32_t flags, uint32_t crc)
 
 static int beat(sender *s)
 {
-    begin_frame(s, FRAME_BEAT, 0);
+    begin_frame(s, FRAME_BEAT, CS_MIRROR_VERSION);
     unsigned char *at = s->frame + FRAME_HEAD;
     put64(at, cs_port_now_ns());
     put32(at + 8, s->last_picture_from);

@@ -5,7 +5,9 @@
  *   type 8, flags 8, part 16, stream 32, number 32, unit 32 (run << 24 | index), CRC-32C of the whole unit 32
  *   lines: each its number in the unit 16, then its bytes (64, or what is left of the unit)
  *   CRC-32C of all before 32
- * A beat has instead of lines: the sender's clock 64, first number of the last picture 32, its frames 32.
+ * A beat has instead of lines: the sender's clock 64, first number of the last picture 32, its frames 32. Beats,
+ * requests and greetings have the wire version as their unit. A greeting, of an end that has a key, has more behind its
+ * head, which ends without keys do not look at: they refuse it by its version, which has WIRE_KEYED.
  */
 #ifndef CORESTATE_MIRROR_WIRE_H
 #define CORESTATE_MIRROR_WIRE_H
@@ -16,16 +18,19 @@
 #define MIRROR_LINE 64u
 #define FRAME_HEAD 20u
 #define FRAME_CRC 4u
+#define FRAME_UNIT 12u /* where the head has it */
 #define FRAME_LINE (2u + MIRROR_LINE)
 #define MOST_PARTS 64u
 #define MOST_GUARDS 5u
 
-enum frame_type { FRAME_LINES = 1, FRAME_BEAT = 2, FRAME_ASK = 3 };
+enum frame_type { FRAME_LINES = 1, FRAME_BEAT = 2, FRAME_ASK = 3, FRAME_GREETING = 4 };
+#define WIRE_KEYED 0x10000u
 enum frame_flag {
     FLAG_LAST = 1,     /* the unit is complete and the CRC is of it */
     FLAG_PICTURE = 2,  /* sent whether it had changed or not */
     FLAG_UNSTEADY = 4, /* its words are true each, but not of one instant */
-    FLAG_VOID = 8      /* the parts before are of no use */
+    FLAG_VOID = 8,     /* the parts before are of no use */
+    FLAG_HERE = 16     /* of a request: it asks for nothing */
 };
 
 typedef struct frame_head {

@@ -1,5 +1,6 @@
 /* mirror.h, P5: whatever is on the line, and whatever the caller gives. */
 #include "mirror_line.h"
+#include "mirror_wire.h"
 
 /* P5: any bytes on the line. What gets past the CRC of a hostile sender is bounded all the same. */
 void case_mirror_p5_garbage(void)
@@ -63,6 +64,112 @@ void case_mirror_p5_hostile(void)
         cs_region_detach(&mirror);
     }
     attached = 0;
+    close_line();
+}
+
+/* A frame somebody made, to the receiver past the line; what the receiver says. */
+static int forge(const frame_head *head, uint32_t payload)
+{
+    unsigned char frame[64], encoded[80];
+    cs_mirror_buffer buffer = {encoded, sizeof encoded, 0};
+    uint32_t used, written;
+    suite_fill(frame, 0, sizeof frame);
+    csi_frame_head(frame, head);
+    CHECK_RESULT(csi_cobs_write(frame, FRAME_HEAD + payload + FRAME_CRC, cs_mirror_collect, &buffer, &written), CS_OK);
+    return cs_mirror_feed(&receiver, encoded, buffer.filled, &used);
+}
+
+/* A source is stayed with while it is heard: no other stream, no recording, no number out of the blue takes its place. */
+void case_mirror_pinned(void)
+{
+    static const cs_mirror_options options = {0};
+    const frame_head stranger = {.type = FRAME_BEAT, .stream = 1, .number = 5, .unit = CS_MIRROR_VERSION};
+    cs_mirror_status status;
+    frame_head own = {.type = FRAME_BEAT, .unit = CS_MIRROR_VERSION};
+    unsigned char request[64];
+    NEED(open_line(&options, 0, 31));
+    cs_mirror_pin(&receiver, 2000000000u);
+    start_work(33);
+    CHECK(mirrored());
+    for (uint32_t i = 0; i < 40; i++)
+        CHECK_RESULT(forge(&stranger, 16), CS_OK);
+    do_something();
+    CHECK(mirrored());
+    check_same_bytes();
+    cs_mirror_told(&receiver, &status);
+    CHECK_EQUAL(status.refused, 40);
+    CHECK_EQUAL(status.restarts, 0);
+
+    /* In the source's own name: a far number is no loss, and old ones in a row are no restart. */
+    uint32_t length;
+    CHECK_RESULT(cs_mirror_ask(&receiver, request, sizeof request, &length), CS_OK);
+    CHECK(csi_cobs_decode(request, length - 1) >= FRAME_HEAD);
+    own.stream = get32(request + 4);
+    own.number = 0x70000000u;
+    uint64_t lost = status.lost;
+    CHECK_RESULT(forge(&own, 16), CS_OK);
+    own.number = 0;
+    for (uint32_t i = 0; i < 40; i++, own.number++)
+        CHECK_RESULT(forge(&own, 16), CS_OK);
+    do_something();
+    CHECK(mirrored());
+    check_same_bytes();
+    cs_mirror_told(&receiver, &status);
+    CHECK_EQUAL(status.lost, lost);
+    CHECK_EQUAL(status.restarts, 0);
+
+    /* The line is down: whoever comes is followed. */
+    cs_mirror_silent(&receiver);
+    CHECK_RESULT(forge(&stranger, 16), CS_OK);
+    cs_mirror_told(&receiver, &status);
+    CHECK_EQUAL(status.restarts, 1);
+    close_line();
+}
+
+/* Who speaks another wire version is refused and named at both ends; so is who has a key. */
+void case_mirror_versions(void)
+{
+    static const cs_mirror_options options = {0};
+    frame_head other = {.type = FRAME_BEAT, .stream = 9};
+    unsigned char frame[FRAME_HEAD + FRAME_CRC], encoded[64];
+    cs_mirror_buffer buffer = {encoded, sizeof encoded, 0};
+    cs_mirror_status status;
+    cs_mirror_sent sent;
+    uint32_t length;
+    NEED(open_line(&options, 0, 35));
+    CHECK_RESULT(forge(&other, 16), CS_E_VERSION);
+    cs_mirror_told(&receiver, &status);
+    CHECK_EQUAL(status.peer_version, 1);
+    CHECK_EQUAL(status.refused, 1);
+    other.number++;
+    CHECK_RESULT(forge(&other, 16), CS_OK); /* it has been told */
+    other = (frame_head){.type = FRAME_GREETING, .unit = CS_MIRROR_VERSION | WIRE_KEYED};
+    CHECK_RESULT(forge(&other, 24), CS_E_VERSION);
+    cs_mirror_told(&receiver, &status);
+    CHECK_EQUAL(status.peer_version, CS_MIRROR_VERSION | WIRE_KEYED);
+    start_work(37);
+    CHECK(mirrored()); /* and the source is followed all the same */
+    check_same_bytes();
+    cs_mirror_told(&receiver, &status);
+    CHECK_EQUAL(status.peer_version, CS_MIRROR_VERSION);
+
+    cs_mirror_sent_so_far(&sender, &sent);
+    uint64_t pictures = sent.pictures;
+    CHECK_RESULT(cs_mirror_here(&receiver, encoded, sizeof encoded, &length), CS_OK);
+    cs_mirror_heard(&sender, encoded, length);
+    csi_frame_head(frame, &(frame_head){.type = FRAME_ASK});
+    CHECK_RESULT(csi_cobs_write(frame, sizeof frame, cs_mirror_collect, &buffer, &length), CS_OK);
+    cs_mirror_heard(&sender, encoded, buffer.filled);
+    CHECK(mirrored());
+    cs_mirror_sent_so_far(&sender, &sent);
+    CHECK_EQUAL(sent.pictures, pictures);
+    CHECK_EQUAL(sent.declined, 1);
+    CHECK_EQUAL(sent.declined_version, 0);
+    CHECK_RESULT(cs_mirror_ask(&receiver, encoded, sizeof encoded, &length), CS_OK);
+    cs_mirror_heard(&sender, encoded, length);
+    CHECK(mirrored());
+    cs_mirror_sent_so_far(&sender, &sent);
+    CHECK_EQUAL(sent.pictures, pictures + 1);
     close_line();
 }
 

@@ -36,10 +36,15 @@ void deliver(const void *bytes, uint32_t length)
             continue;
         cs_region_info info;
         uint64_t workspace = 0;
+        if (line.hostile && result == CS_E_VERSION)
+            continue;
         CHECK_RESULT(result, CS_E_NOT_READY);
-        CHECK_RESULT(cs_mirror_wanted(&receiver, &info, &workspace), CS_OK);
-        if (line.hostile && (info.size != region_bytes || workspace > SUITE_BLOCK_BYTES))
-            continue; /* it asks for what nobody has */
+        result = cs_mirror_wanted(&receiver, &info, &workspace);
+        if (line.hostile && (result != CS_OK || info.size != region_bytes || workspace > SUITE_BLOCK_BYTES)) {
+            cs_mirror_refuse(&receiver); /* it asks for what nobody has */
+            continue;
+        }
+        CHECK_RESULT(result, CS_OK);
         CHECK_EQUAL(info.size, region_bytes);
         CHECK(workspace <= SUITE_BLOCK_BYTES);
         suite_fill(suite_block[1], 0, region_bytes);

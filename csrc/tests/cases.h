@@ -130,6 +130,8 @@
     CASE(mirror_reset)                                                                                                 \
     CASE(mirror_life)                                                                                                  \
     CASE(mirror_rate)                                                                                                  \
+    CASE(mirror_pinned)                                                                                                \
+    CASE(mirror_versions)                                                                                              \
     CASE(mirror_p5_hostile)                                                                                            \
     CASE(mirror_p5_garbage)                                                                                            \
     CASE(mirror_refusals)

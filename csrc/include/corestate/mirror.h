@@ -22,7 +22,8 @@
 extern "C" {
 #endif
 
-#define CS_MIRROR_VERSION 1
+/* Of what is on the line. Beats and requests say it; who hears another one refuses it. Version 1 said none (0). */
+#define CS_MIRROR_VERSION 2
 
 /* The smallest frame buffers: of a sender (a larger one means fewer, longer frames), of a receiver. */
 #define CS_MIRROR_FRAME_MIN 128
@@ -87,22 +88,25 @@ CS_API int cs_mirror_step(cs_mirror_sender *sender);
 /* Send a picture from the next step on. */
 CS_API void cs_mirror_picture(cs_mirror_sender *sender);
 
-/* What came back from the other side, where the line goes both ways: requests are obeyed, garbage is ignored. */
+/* What came back from the other side, where the line goes both ways: requests are obeyed, garbage is ignored, and what
+ * is of another wire version is counted as declined. */
 CS_API void cs_mirror_heard(cs_mirror_sender *sender, const void *bytes, uint32_t length);
 
 typedef struct cs_mirror_sent {
     uint64_t frames;
     uint64_t bytes;
     uint64_t pictures;
-    uint64_t refused;  /* frames that write did not take */
-    uint64_t unsteady; /* units that changed each time they were looked at; they come with a later step */
+    uint64_t refused;          /* frames that write did not take */
+    uint64_t unsteady;         /* units that changed each time they were looked at; they come with a later step */
+    uint32_t declined;         /* good frames from the other side that are no request of this wire version */
+    uint32_t declined_version; /* of the last of them; over 65535: it has a key, and there are none here */
 } cs_mirror_sent;
 CS_API void cs_mirror_sent_so_far(const cs_mirror_sender *sender, cs_mirror_sent *sent);
 
 /* -- receiving ------------------------------------------------------------------------------ */
 
 typedef struct cs_mirror_receiver {
-    uint64_t private_[256];
+    uint64_t private_[320];
 } cs_mirror_receiver;
 
 /* `frame` holds one frame as it comes: the sender's size, one byte more for each 254, and one. Longer ones count as
@@ -112,12 +116,24 @@ CS_API int cs_mirror_listen(cs_mirror_receiver *receiver, void *frame, uint32_t 
 /*
  * Take bytes as they arrive, in pieces of any size. *used is how many were taken: all of them, unless it returns
  * NOT_READY: the source is a region that needs memory first (cs_mirror_wanted, cs_mirror_provide); then call again
- * with the rest. Garbage is counted and skipped. Errors: INVALID, NOT_READY.
+ * with the rest. Garbage is counted and skipped. VERSION: a sender of another wire version has been refused
+ * (status.peer_version has it); call again with the rest. Errors: INVALID, NOT_READY, VERSION.
  */
 CS_API int cs_mirror_feed(cs_mirror_receiver *receiver, const void *bytes, uint32_t length, uint32_t *used);
 
+/*
+ * Stay with one source: frames of another sender, or of the same one begun anew, are refused and counted for as long as
+ * the source has been heard within silence_ns. 0, as at first: follow each at once. Not heard is also whose line is
+ * down (cs_mirror_silent). Frames carry no proof of who sent them: this keeps out who comes later, not who forges.
+ */
+CS_API void cs_mirror_pin(cs_mirror_receiver *receiver, uint64_t silence_ns);
+
+/* Refuse the source that feed has just said NOT_READY for: its frames are counted and dropped for two seconds, then
+ * judged again. A region that is there already stays. */
+CS_API void cs_mirror_refuse(cs_mirror_receiver *receiver);
+
 /* The source: its configuration and size, and how much memory the receiver needs beside the region.
- * Errors: NOT_READY (nothing is known of it yet). */
+ * Errors: NOT_READY (nothing is known of it yet), and what cs_region_probe says of a header that is no region's here. */
 CS_API int cs_mirror_wanted(const cs_mirror_receiver *receiver, cs_region_info *info, uint64_t *workspace_bytes);
 
 #define CS_MIRROR_SHIFT_TIMES 1 /* a source whose clock is over a minute off: its times are shown by this machine's */
@@ -142,23 +158,28 @@ CS_API void cs_mirror_silent(cs_mirror_receiver *receiver);
 
 /* A frame that asks the sender for a picture, to be sent back to it: at most 64 bytes; how many, in *length. */
 CS_API int cs_mirror_ask(cs_mirror_receiver *receiver, void *out, uint32_t capacity, uint32_t *length);
+/* The same, that asks for nothing: a sign of life. Who serves several receivers can tell by it who is still there. */
+CS_API int cs_mirror_here(cs_mirror_receiver *receiver, void *out, uint32_t capacity, uint32_t *length);
 
 typedef struct cs_mirror_status {
-    uint64_t frames;     /* taken */
-    uint64_t bytes;      /* fed */
-    uint64_t lost;       /* by their numbers; one that came late is not lost */
-    uint64_t repeated;   /* came again, or too late; ignored */
-    uint64_t reordered;  /* came after a later one */
-    uint64_t corrupt;    /* not a frame: cut, glued or with a wrong CRC */
-    uint64_t mismatched; /* units of which an earlier part is missing here */
-    uint64_t units;      /* taken */
-    uint64_t held;       /* times a table waited because what had arrived of it did not fit together */
-    uint64_t pictures;   /* complete */
-    uint64_t restarts;   /* of the source's sender, or of the source */
-    uint64_t source_ns;  /* the source's clock at its last sign of life */
-    uint64_t heard_ns;   /* this machine's clock at the last good frame; 0 before */
-    uint32_t ready;      /* 1: the region is whole */
-    uint32_t behind;     /* 1: something is missing that only a picture brings */
+    uint64_t frames;       /* taken */
+    uint64_t bytes;        /* fed */
+    uint64_t lost;         /* by their numbers; one that came late is not lost */
+    uint64_t repeated;     /* came again, or too late; ignored */
+    uint64_t reordered;    /* came after a later one */
+    uint64_t corrupt;      /* not a frame: cut, glued or with a wrong CRC */
+    uint64_t mismatched;   /* units of which an earlier part is missing here */
+    uint64_t units;        /* taken */
+    uint64_t held;         /* times a table waited because what had arrived of it did not fit together */
+    uint64_t pictures;     /* complete */
+    uint64_t restarts;     /* of the source's sender, or of the source */
+    uint64_t refused;      /* frames of senders that are not the source, or were refused */
+    uint64_t source_ns;    /* the source's clock at its last sign of life */
+    uint64_t heard_ns;     /* this machine's clock at the last good frame; 0 before */
+    uint32_t ready;        /* 1: the region is whole */
+    uint32_t behind;       /* 1: something is missing that only a picture brings */
+    uint32_t peer_version; /* the wire version of the last beat; over 65535: of a sender that has a key; 0 before */
+    uint32_t reserved;
 } cs_mirror_status;
 CS_API void cs_mirror_told(const cs_mirror_receiver *receiver, cs_mirror_status *status);
 
