@@ -3,7 +3,7 @@
 
 int cs_region_format(void *memory, uint64_t size, const cs_config *config, uint32_t flags)
 {
-    if (!memory || !config || (uintptr_t)memory % LAYOUT_LINE || (flags & ~(uint32_t)CS_ZEROED))
+    if (!memory || !config || (uintptr_t)memory % LAYOUT_LINE || (flags & ~(uint32_t)(CS_ZEROED | CS_MAKING)))
         return CS_E_INVALID;
     struct plan plan;
     if (csi_plan(config, &plan) != CONFIG_FIELDS)
@@ -35,12 +35,12 @@ int cs_region_format(void *memory, uint64_t size, const cs_config *config, uint3
     memcpy(header->boot, self.boot, sizeof header->boot);
     STEP();
     memcpy(header->sections, plan.sections, sizeof header->sections);
-    store32(&header->ready, 1);
+    store32(&header->ready, !(flags & CS_MAKING));
     return CS_OK;
 }
 
 /* Is this the header of a region of so many bytes? What it was read to mean stays zero where it makes no sense. */
-static int judge(const struct header *header, uint64_t size, struct plan *plan, cs_config *config)
+static int judge(const struct header *header, uint64_t size, uint32_t flags, struct plan *plan, cs_config *config)
 {
     if (memcmp(header->magic, LAYOUT_MAGIC, sizeof header->magic) != 0)
         return CS_E_NOT_REGION;
@@ -50,7 +50,7 @@ static int judge(const struct header *header, uint64_t size, struct plan *plan, 
         return CS_E_BYTE_ORDER;
     if (header->version != CS_LAYOUT_VERSION)
         return CS_E_VERSION;
-    if (header->ready != 1)
+    if (header->ready != !(flags & CS_MAKING))
         return header->ready ? CS_E_CORRUPT : CS_E_NOT_READY;
     csi_header_config(header, config);
     if (header->section_count != CS_SECTIONS || csi_plan(config, plan) != CONFIG_FIELDS ||
@@ -61,7 +61,8 @@ static int judge(const struct header *header, uint64_t size, struct plan *plan, 
 
 /* The header of these bytes, in memory nobody else writes (zero where there are too few), what is wrong with it, and what
  * it was read to mean. */
-static int inspect(const void *memory, uint64_t size, struct header *header, struct plan *plan, cs_config *config)
+static int inspect(const void *memory, uint64_t size, uint32_t flags, struct header *header, struct plan *plan,
+                   cs_config *config)
 {
     memset(header, 0, sizeof *header);
     if (!memory || (uintptr_t)memory % LAYOUT_LINE)
@@ -69,11 +70,11 @@ static int inspect(const void *memory, uint64_t size, struct header *header, str
     if (size < sizeof *header) {
         if (size >= sizeof header->magic)
             copy_out(header->magic, memory, sizeof header->magic);
-        int result = judge(header, size, plan, config);
+        int result = judge(header, size, flags, plan, config);
         return result == CS_E_NOT_REGION ? result : CS_E_TRUNCATED;
     }
     csi_header_copy(header, memory);
-    return judge(header, size, plan, config);
+    return judge(header, size, flags, plan, config);
 }
 
 int cs_region_probe(const void *memory, uint64_t size, cs_region_info *info)
@@ -83,7 +84,7 @@ int cs_region_probe(const void *memory, uint64_t size, cs_region_info *info)
     cs_region_info found;
     plan.size = 0;
     memset(&found, 0, sizeof found);
-    int result = inspect(memory, size, &header, &plan, &found.config);
+    int result = inspect(memory, size, 0, &header, &plan, &found.config);
     if (result != CS_E_NOT_REGION)
         csi_describe(&header, &found);
     found.expected = plan.size;
@@ -94,12 +95,12 @@ int cs_region_probe(const void *memory, uint64_t size, cs_region_info *info)
 
 int cs_region_attach(cs_region *region, void *memory, uint64_t size, uint32_t flags, int64_t handle)
 {
-    if (!region || (flags & ~(uint32_t)(CS_READ_ONLY | CS_PRIVATE)))
+    if (!region || (flags & ~(uint32_t)(CS_READ_ONLY | CS_PRIVATE | CS_MAKING)))
         return CS_E_INVALID;
     struct header header;
     struct plan plan;
     cs_config config;
-    int result = inspect(memory, size, &header, &plan, &config);
+    int result = inspect(memory, size, flags, &header, &plan, &config);
     if (result != CS_OK)
         return result;
     view *v = view_of(region);
@@ -148,6 +149,8 @@ void cs_region_detach(cs_region *region)
     poke32(&v->closed, 1);
     if (peek32(&v->owner))
         csi_leave(v);
+    if (v->flags & CS_MAKING)
+        store32(&((struct header *)(void *)v->memory)->ready, 1);
 }
 
 void cs_region_close(cs_region *region)

@@ -93,7 +93,8 @@ static int take_position(const view *v, uint32_t owner, uint64_t *position)
             /* A whole lap of them: a ring with no more slots than producers who stand still. Going round it would make
              * nothing but holes; they need the processor. */
             if (++passed > v->event_mask) {
-                if (++sleeps > RING_CROWDED_SLEEPS || cs_port_sleep(RING_CROWDED_NS) == CS_E_BUSY)
+                if (*position == CS_AT_ONCE || ++sleeps > RING_CROWDED_SLEEPS ||
+                    cs_port_sleep(RING_CROWDED_NS) == CS_E_BUSY)
                     return CS_E_BUSY;
                 passed = 0;
                 round = 0;
@@ -111,6 +112,7 @@ int csi_ring_draft(view *v, uint32_t kind, uint32_t format, const void *data, ui
     uint32_t owner;
     uint64_t now = cs_port_now_ns(); /* before the claim, which readers wait for the end of */
     int result = writer_of(v, &owner);
+    *position = format & CS_AT_ONCE; /* in which case nobody sleeps for it */
     if (result == CS_OK)
         result = take_position(v, owner, position);
     if (result != CS_OK)
@@ -119,7 +121,7 @@ int csi_ring_draft(view *v, uint32_t kind, uint32_t format, const void *data, ui
     fence_release(); /* who sees any of what follows sees the claim too, and discards its copy of the lap before */
     poke64(&event->time_ns, now);
     poke32(&event->kind_length, length << 16 | kind);
-    poke32(&event->source_format, format << 24 | owner);
+    poke32(&event->source_format, format << 24 | owner); /* which leaves CS_AT_ONCE behind */
     copy_in(data_of(event), data, length);
     return CS_OK;
 }
@@ -164,12 +166,12 @@ int csi_publish(view *v, uint32_t kind, uint32_t format, const void *data, uint3
 int cs_event_publish(cs_region *region, uint32_t kind, uint32_t format, const void *data, uint32_t length,
                      uint64_t *sequence)
 {
-    if (!region || (!data && length) || format > CS_FORMAT_MSGPACK)
+    if (!region || (!data && length) || (format | CS_AT_ONCE) > (CS_AT_ONCE | CS_FORMAT_MSGPACK))
         return CS_E_INVALID;
     view *v = view_of(region);
     const table_view *t = &v->tables[TABLE_KINDS];
     uint32_t index = kind - CS_KIND_USER;
-    if (index >= t->count || !(load32(&slot_at(t, index)->generation) & 1u))
+    if ((index >= t->count || !(load32(&slot_at(t, index)->generation) & 1u)) && !kept_kind(kind))
         return CS_E_INVALID;
     if (length > v->event_bytes)
         return CS_E_TOO_BIG;

@@ -205,28 +205,51 @@ static int locked(const view *v, const void *key, uint32_t key_length, uint64_t 
     return held(v, *group);
 }
 
-static int restamp(cs_region *region, const void *key, uint32_t key_length, enum value_state state)
+static int restamp(cs_region *region, const void *key, uint32_t key_length, enum value_state state, uint32_t *group)
 {
     view *v = view_of(region);
     uint64_t hash, stamp;
-    uint32_t group;
-    int result = locked(v, key, key_length, &hash, &group);
-    struct value *value = result == CS_OK ? find(v, group, hash, key, key_length, &stamp) : 0;
+    int result = locked(v, key, key_length, &hash, group);
+    struct value *value = result == CS_OK ? find(v, *group, hash, key, key_length, &stamp) : 0;
     if (value)
-        set_stamp(group_at(v, group), value, state);
+        set_stamp(group_at(v, *group), value, state);
     return result;
 }
 
 int cs_value_mark(cs_region *region, const void *key, uint32_t key_length)
 {
-    int result = restamp(region, key, key_length, VALUE_MARKED);
+    uint32_t group;
+    int result = restamp(region, key, key_length, VALUE_MARKED, &group);
     atomic_thread_fence(memory_order_seq_cst); /* readers see the mark before the store commits */
     return result;
 }
 
+/*
+ * Overwrite what is left in a group of values that are not there any more: all of an empty slot, and behind a shorter
+ * value the end of a longer one. Nobody reads these bytes: who copies from a slot copies what its lengths say, and
+ * looks at its stamp again.
+ */
+static void wipe(const view *v, uint32_t group)
+{
+    for (uint32_t way = 0; way < VALUE_WAYS; way++) {
+        struct value *value = value_at(v, group, way);
+        uint32_t lengths = peek32(&value->lengths);
+        uint32_t used = padded(lengths >> 16) + padded(lengths & 0xFFFFu);
+        enum value_state state = state_in(load64(&value->stamp));
+        if (state == VALUE_MARKED)
+            continue;
+        for (uint32_t at = state == VALUE_EMPTY ? 0 : used; at < v->value_bytes; at += 8)
+            poke64((a64 *)(void *)(data_of(value) + at), 0);
+    }
+}
+
 int cs_value_drop(cs_region *region, const void *key, uint32_t key_length)
 {
-    return restamp(region, key, key_length, VALUE_EMPTY);
+    uint32_t group;
+    int result = restamp(region, key, key_length, VALUE_EMPTY, &group);
+    if (result == CS_OK)
+        wipe(view_of(region), group);
+    return result;
 }
 
 /* Where a new value goes: an empty slot, else the least lately written that is neither pinned nor the key's own. */

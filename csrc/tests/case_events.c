@@ -66,13 +66,19 @@ void case_kinds(void)
     suite_about(0, 0);
     CHECK_RESULT(cs_kind_open(region, "ninth", CS_NUL, &kind), CS_E_FULL);
     CHECK_RESULT(cs_kind_find(region, "ninth", CS_NUL, &kind), CS_E_NOT_FOUND);
-    static const uint32_t none[] = {0, 12, 15, CS_KIND_USER + 8, 0xFFFFFFFF};
+    static const uint32_t none[] = {0, 15, CS_KIND_USER + 8, 0xFFFFFFFF};
     for (uint32_t i = 0; i < sizeof none / sizeof *none; i++) {
         suite_about("kind", none[i]);
         CHECK_RESULT(cs_kind_name(region, none[i], name, &length), CS_E_NOT_FOUND);
         CHECK_RESULT(cs_event_publish(region, none[i], CS_FORMAT_BYTES, "x", 1, 0), CS_E_INVALID);
     }
     CHECK_EQUAL(cs_event_newest(region), 0);
+    suite_about(0, 0);
+    CHECK_RESULT(cs_kind_open(region, "state_changed", CS_NUL, &kind), CS_OK); /* which needs no room */
+    CHECK_EQUAL(kind, CS_KIND_STATE_CHANGED);
+    CHECK_RESULT(cs_event_publish(region, kind, CS_FORMAT_BYTES | CS_AT_ONCE, "x", 1, 0), CS_OK);
+    CHECK_RESULT(cs_event_publish(region, CS_KIND_BUDGET_WARNING, CS_FORMAT_BYTES, "x", 1, 0), CS_E_INVALID);
+    CHECK_RESULT(cs_event_publish(region, kind, CS_FORMAT_CHANGE | CS_AT_ONCE, "x", 1, 0), CS_E_INVALID);
     suite_close(0);
 }
 

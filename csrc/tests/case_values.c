@@ -96,6 +96,39 @@ void case_value_marks(void)
     suite_close(0);
 }
 
+static int anywhere(const char *text)
+{
+    for (const unsigned char *at = suite_block[0], *end = at + sizeof suite_block[0] - 16; at < end; at++)
+        if (suite_same(at, text, suite_length(text)))
+            return 1;
+    return 0;
+}
+
+void case_value_erased(void)
+{
+    cs_value_info info = {.version = 1};
+    char out[128];
+    uint32_t lock;
+    cs_config c = suite_config();
+    c.values = 8; /* all keys under one lock */
+    cs_region *region = suite_open(0, &c);
+    NEED(region);
+    CHECK_RESULT(put(region, "key", "a long secret at its end", 1, 0), CS_OK);
+    CHECK_RESULT(put(region, "key", "a short one", 2, 0), CS_OK);
+    CHECK_RESULT(put(region, "other", "kept", 1, 0), CS_OK); /* where the first was */
+    CHECK(anywhere("at its end"));
+    CHECK_RESULT(cs_value_lock_of(region, "key", 3, &lock), CS_OK);
+    CHECK_RESULT(cs_value_lock(region, lock, CS_FOREVER), CS_OK);
+    CHECK_RESULT(cs_value_drop(region, "key", 3), CS_OK);
+    CHECK_RESULT(cs_value_unlock(region, lock), CS_OK);
+    CHECK(!anywhere("at its end"));
+    CHECK(!anywhere("a short one"));
+    CHECK_RESULT(get(region, "key", out, &info), CS_E_NOT_FOUND);
+    CHECK_RESULT(get(region, "other", out, &info), CS_OK);
+    CHECK_TEXT(out, "kept");
+    suite_close(0);
+}
+
 void case_value_room(void)
 {
     char out[128], name[64], large[128];

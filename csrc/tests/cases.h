@@ -104,6 +104,7 @@
     CASE(budget_full)                                                                                                  \
     CASE(value)                                                                                                        \
     CASE(value_marks)                                                                                                  \
+    CASE(value_erased)                                                                                                 \
     CASE(value_room)                                                                                                   \
     CASE(value_pinned)                                                                                                 \
     CASE(p3_dead_value_writer)                                                                                         \

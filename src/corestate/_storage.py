@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from corestate._binding import error, ffi, lib
+from corestate._reserved import reserve_names
 from corestate.errors import (
     ConfigMismatchError,
     CorestateError,
@@ -85,10 +86,12 @@ def reserve(descriptor: int, size: int) -> None:
 
 
 def lay_out(memory: mmap.mmap, config: RegionConfig, *, zeroed: bool) -> None:
-    """Make a region in memory nobody else uses; it is marked ready last."""
-    code = lib.cs_region_format(ffi.from_buffer(memory), len(memory), config.to_core(), lib.CS_ZEROED if zeroed else 0)
+    """Make a region in memory nobody else uses, with the names of the durable parts; it is marked ready last."""
+    flags = lib.CS_MAKING | (lib.CS_ZEROED if zeroed else 0)
+    code = lib.cs_region_format(ffi.from_buffer(memory), len(memory), config.to_core(), flags)
     if code < 0:
         raise error(code, "making a region")
+    reserve_names(memory)
 
 
 def private(config: RegionConfig) -> Opened:
@@ -144,8 +147,11 @@ def judge(where: Address, code: int, info: Any, size: int) -> CorestateError:
 
 
 def compare(where: Address, config: RegionConfig, found: RegionConfig) -> None:
-    """Raise ConfigMismatchError, with the differences, unless two configurations are the same."""
-    differences = config.differences(found)
+    """Raise ConfigMismatchError, with the differences, unless two configurations are the same.
+
+    ``found`` may count the names of the durable parts: whether they are there is known once the region is attached.
+    """
+    differences = min(config.differences(found), config.differences(found.without_names()), key=len)
     if not differences:
         return
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from corestate._binding import check, ffi, lib
+from corestate._reserved import COUNTERS
 from corestate.names import walk
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ __all__ = ["Column", "column"]
 
 
 class Column(np.ndarray[Any, np.dtype[Any]]):
-    """A live, read-only array: element ``i`` is what slot ``i`` of the table holds now.
+    """A live, read-only array: element ``i`` is what the ``i``-th slot of the table, of the user's, holds now.
 
     Each element is whole (one atomic word); two elements may be of different moments. The array is as long as slots
     had ever been used when it was made; what is created later is found by asking for a new one. It holds the mapping,
@@ -52,19 +53,24 @@ def column(region: Region, table: int, dtype: str) -> Column:
         index = handle & 0xFFFFFFFF
         if index < used:
             names[index], made[index] = name, handle >> 32
-    values = _over(region, found.value, used, found.stride, dtype).view(Column)
-    values.names = tuple(names)
-    values.generations = _over(region, found.generation, used, found.stride, "u4")
-    values._made = made  # noqa: SLF001
+    first = 0
+    while first < used and names[first] in COUNTERS:  # of the durable parts, made with the region
+        first += 1
+    values = _over(region, found.value, first, used, found.stride, dtype).view(Column)
+    values.names = tuple(names[first:])
+    values.generations = _over(region, found.generation, first, used, found.stride, "u4")
+    values._made = made[first:]  # noqa: SLF001
     return values
 
 
-def _over(region: Region, pointer: Any, used: int, stride: int, dtype: str) -> np.ndarray[Any, np.dtype[Any]]:
-    if not used:
+def _over(
+    region: Region, pointer: Any, first: int, used: int, stride: int, dtype: str
+) -> np.ndarray[Any, np.dtype[Any]]:
+    if first == used:
         return np.empty(0, dtype)
-    offset = region.offset(pointer)
+    offset = region.offset(pointer) + first * stride
     array: np.ndarray[Any, np.dtype[Any]] = np.ndarray(
-        (used,), dtype, buffer=region.memory, offset=offset, strides=(stride,)
+        (used - first,), dtype, buffer=region.memory, offset=offset, strides=(stride,)
     )
     array.flags.writeable = False
     return array

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from corestate._binding import ffi, lib, text
+from corestate._reserved import ROOM
 from corestate.errors import InvalidError, RangeError
 
 __all__ = ["RegionConfig"]
@@ -38,6 +39,10 @@ _BOUNDS = {
 @dataclass(frozen=True)
 class RegionConfig:
     """Sizes every section of a region; fixed when the region is made.
+
+    What the durable parts need comes on top: two counters and two locks, whose names begin with ``corestate:``. They
+    are made with the region, counted in its ``size``, and not listed among the user's. In a region that C or JavaScript
+    made they are taken of the room it has. The kinds of events of the durable parts are built in.
 
     Attaching takes what the region has. A configuration given explicitly is compared with it, and a difference is a
     ``ConfigMismatchError`` that lists the fields.
@@ -98,7 +103,7 @@ class RegionConfig:
             if not 0 <= value <= most:
                 raise self._outside(field.name)
         name = ffi.new("const char **")
-        if lib.cs_config_check(self.to_core(), name) < 0:
+        if lib.cs_config_check(self._plain(), name) < 0 or lib.cs_config_check(self.to_core(), name) < 0:
             raise self._outside(text(name[0]))
 
     def _outside(self, field: str) -> RangeError:
@@ -115,16 +120,38 @@ class RegionConfig:
         return int(lib.cs_region_size(self.to_core()))
 
     def to_core(self) -> Any:
-        """The same as a ``cs_config *``."""
+        """What the core is asked for, as a ``cs_config *``: this, and room for the names of the durable parts."""
+        config = self._plain()
+        for name, more in ROOM.items():
+            setattr(config, name, min(getattr(self, name) + more, _MOST))
+        return config
+
+    def _plain(self) -> Any:
         config = ffi.new("cs_config *")
         for name in CORE_FIELDS:
             setattr(config, name, getattr(self, name))
         return config
 
     @classmethod
-    def from_core(cls, config: Any, permissions: int) -> RegionConfig:
-        """From a ``cs_config`` and permission bits."""
-        return cls(permissions=permissions, **{name: int(getattr(config, name)) for name in CORE_FIELDS})
+    def from_core(cls, config: Any, permissions: int, *, reserved: bool = False) -> RegionConfig:
+        """From a ``cs_config`` and permission bits.
+
+        Args:
+            config: of a region or a snapshot.
+            permissions: of its file.
+            reserved: whether the region was made with room for the names of the durable parts, which are not counted.
+        """
+        found = cls(permissions=permissions, **{name: int(getattr(config, name)) for name in CORE_FIELDS})
+        return found.without_names() if reserved else found
+
+    def without_names(self) -> RegionConfig:
+        """The same without what is there for the names of the durable parts."""
+        return replace(self, **{name: max(0, getattr(self, name) - more) for name, more in ROOM.items()})
+
+    def made(self, config: Any, *, reserved: bool) -> bool:
+        """Whether a region with this ``cs_config`` is one that this configuration makes, permissions aside."""
+        wanted = self.to_core() if reserved else self._plain()
+        return all(int(getattr(config, name)) == int(getattr(wanted, name)) for name in CORE_FIELDS)
 
     def differences(self, other: RegionConfig) -> dict[str, tuple[int, int]]:
         """Fields in which two configurations differ: name to (this one's, the other's)."""
@@ -132,5 +159,6 @@ class RegionConfig:
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
+_MOST = 1 << 24
 CORE_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(RegionConfig) if field.name != "permissions")
 """The fields the core knows too."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from corestate._arguments import unsigned
 from corestate._binding import HotCounter, HotGauge, error, ffi, lib
+from corestate._reserved import COUNTERS
 from corestate.errors import NotANumberError, WrongTypeError
 from corestate.names import NamedTable
 from corestate.waiting import wait
@@ -118,6 +119,7 @@ class Counters(NamedTable[Counter]):
 
     _table: ClassVar[int] = lib.CS_SECTION_COUNTERS
     _word: ClassVar[str] = "counter"
+    _own: ClassVar[tuple[str, ...]] = COUNTERS
 
     def _make(self, handle: int, name: str) -> Counter:
         return Counter(self._region, handle, name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from corestate._arguments import seconds_to_ns
 from corestate._binding import check, ffi, lib, text
+from corestate._reserved import ROOM
 from corestate.engine import from_core
 from corestate.enums import Verdict
 
@@ -102,7 +103,8 @@ def read(region: Region, stale_after: float | None = 30.0) -> Health:
     check(lib.cs_health_read(region.view, seconds_to_ns(stale_after, "stale_after"), found), "health")
 
     def use(name: str) -> Use:
-        return Use(int(getattr(found, name)), int(getattr(found, f"{name}_capacity")))
+        own = ROOM.get(name, 0) if region.reserved else 0  # the user's own, as RegionConfig has it
+        return Use(max(0, int(getattr(found, name)) - own), int(getattr(found, f"{name}_capacity")) - own)
 
     return Health(
         verdict=Verdict(found.verdict),

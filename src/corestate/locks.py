@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from corestate._binding import check, error, ffi, lib
+from corestate._reserved import LOCKS
 from corestate.errors import InvalidError, WrongTypeError
 from corestate.names import Named, NamedTable
 from corestate.participants import Participant, participant
@@ -170,6 +171,7 @@ class Locks(NamedTable[Lock]):
 
     _table: ClassVar[int] = lib.CS_SECTION_LOCKS
     _word: ClassVar[str] = "lock"
+    _own: ClassVar[tuple[str, ...]] = LOCKS
 
     def _make(self, handle: int, name: str) -> Lock:
         return Lock(self._region, handle, name)

@@ -75,14 +75,17 @@ class NamedTable(Mapping[str, T_co], Generic[T_co]):
     """A mapping from names to what a region holds under them.
 
     ``table[name]`` creates it on first use, by whichever process comes first; ``get``, ``in``, iteration and the
-    views never create. Every look-up goes to the region: there is nothing cached that could be out of date. Look-up
-    takes no lock and is O(length of the name); creating and removing wait for others who do.
+    views never create. What the durable parts have there (``corestate:...``) is not listed. Every look-up goes to the
+    region: there is nothing cached that could be out of date. Look-up takes no lock and is O(length of the name);
+    creating and removing wait for others who do.
 
     With mode ``"r"`` nothing can be created, and a name that is not there is a NotFoundError (a KeyError).
     """
 
     _table: ClassVar[int]
     _word: ClassVar[str]
+    _own: ClassVar[tuple[str, ...]] = ()
+    """Names of the durable parts, which are looked up like any other and not listed."""
 
     def __init__(self, region: Region) -> None:
         self._region = region
@@ -167,15 +170,17 @@ class NamedTable(Mapping[str, T_co], Generic[T_co]):
     def __len__(self) -> int:
         count = ffi.new("uint32_t *")
         check(lib.cs_names_count(self._region.view, self._table, count), self._word)
-        return int(count[0])
+        return int(count[0]) - sum(self._found(name) is not None for name in self._own) if count[0] else 0
 
     def __iter__(self) -> Iterator[str]:
         for _, name in walk(self._region, self._table):
-            yield name
+            if name not in self._own:
+                yield name
 
     def _pairs(self) -> Iterator[tuple[str, T_co]]:
         for handle, name in walk(self._region, self._table):
-            yield name, self._make(handle, name)
+            if name not in self._own:
+                yield name, self._make(handle, name)
 
     def items(self) -> ItemsView[str, T_co]:
         """Names with what they stand for; never creates."""

@@ -32,6 +32,7 @@ from corestate._arguments import FOREVER, seconds_to_ns
 from corestate._attachment import Attachment
 from corestate._binding import address_of, check, error, ffi, lib
 from corestate._files import make_file, open_file, unlink_file
+from corestate._reserved import has_room
 from corestate._shared import open_shared, unlink_shared
 from corestate._storage import compare, private, translate
 from corestate._trusted import absolute, owner_number
@@ -41,6 +42,7 @@ from corestate.config import RegionConfig
 from corestate.errors import (
     AddressError,
     ClosedError,
+    ConfigMismatchError,
     CorestateError,
     InvalidError,
     WrongTypeError,
@@ -83,6 +85,8 @@ class Region:
     """What the region has, whatever was asked for."""
     size: int
     """Bytes."""
+    reserved: bool
+    """Whether it was made with room for the names of the durable parts, beside what ``config`` says."""
     instance: str
     """Random, one a region, as 32 hexadecimal digits: tells a region from one made later at the same address."""
     view: Any
@@ -106,7 +110,9 @@ class Region:
         self._attachment = weakref.ref(attachment)
         info = ffi.new("cs_region_info *")
         check(lib.cs_region_describe(self.view, info), f"describing {address}")
-        self.config = RegionConfig.from_core(info.config, storage.permissions)
+        self.reserved = has_room(self.view)
+        self.config = RegionConfig.from_core(info.config, storage.permissions, reserved=self.reserved)
+        self._described = info
         self.instance = f"{info.instance[1]:016x}{info.instance[0]:016x}"
 
     def __getattr__(self, name: str) -> Any:
@@ -273,9 +279,18 @@ def unlink(address: str | os.PathLike[str] | Address) -> None:
 
 def _attach_handle(handle: Any, mode: Mode, config: RegionConfig | None) -> Region:
     opened = open_handle(handle, writable=mode == "rw")
-    region = Region(Address("heap", ""), mode, opened)
-    if config is not None:
-        compare(region.address, config, region.config)
+    return _as_asked(Region(Address("heap", ""), mode, opened), config)
+
+
+def _as_asked(region: Region, config: RegionConfig | None) -> Region:
+    """The region, if it is what this configuration makes: only now is it known whether names have room of their own."""
+    found = region._described.config  # noqa: SLF001 - of one module
+    if config is not None and not (region.reserved and config.made(found, reserved=True)):
+        try:
+            compare(region.address, config, region.config)
+        except ConfigMismatchError:
+            region.close()
+            raise
     return region
 
 
@@ -315,12 +330,12 @@ def _open(where: Address, making: Make, mode: Mode, config: RegionConfig | None,
             )
         return Region(where, mode, private(config or RegionConfig()))
     if BROWSER:
-        return Region(where, mode, open_named(where, making, writable=mode == "rw", config=config))
+        return _as_asked(Region(where, mode, open_named(where, making, writable=mode == "rw", config=config)), config)
     trusted = owner_number(owner)
     opener = open_file if where.kind == "file" or SHM_IN_FILES else open_shared
     opened = opener(where, making, writable=mode == "rw", config=config, owner=trusted)
     try:
-        return Region(_from_root(where), mode, opened, trusted)
+        return _as_asked(Region(_from_root(where), mode, opened, trusted), config)
     except CorestateError:
         raise
     except OSError as problem:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from corestate import region as regions
 from corestate._binding import error, ffi, lib
+from corestate._reserved import made_with_room
 from corestate._storage import Opened
 from corestate._trusted import read_whole, replacing
 from corestate.address import Address, parse
@@ -44,15 +45,15 @@ class SnapshotInfo:
     """Of the region it was taken from; ``permissions`` are not part of a snapshot and stand at their default."""
 
     @classmethod
-    def from_core(cls, info: Any) -> SnapshotInfo:
-        """From a ``cs_snapshot_info``."""
+    def from_core(cls, info: Any, *, reserved: bool = False) -> SnapshotInfo:
+        """From a ``cs_snapshot_info``; ``reserved`` as ``RegionConfig.from_core`` has it."""
         return cls(
             bytes=int(info.bytes),
             time_ns=int(info.time_ns),
             changed=bool(info.changed),
             version=int(info.version),
             crc=int(info.crc),
-            config=RegionConfig.from_core(info.config, RegionConfig().permissions),
+            config=RegionConfig.from_core(info.config, RegionConfig().permissions, reserved=reserved),
         )
 
 
@@ -105,7 +106,7 @@ def write(region: Region, path: str | os.PathLike[str]) -> SnapshotInfo:
         if isinstance(problem, CorestateError):
             raise
         raise _storage_error(what, problem) from problem
-    return SnapshotInfo.from_core(info)
+    return SnapshotInfo.from_core(info, reserved=region.reserved)
 
 
 def _is_snapshot(head: bytes) -> bool:
@@ -151,7 +152,7 @@ def _probe(content: bytes, path: str | os.PathLike[str]) -> SnapshotInfo:
     code = lib.cs_snapshot_probe(ffi.from_buffer(content), len(content), info)
     if code < 0:
         raise _judge(code, path, info)
-    return SnapshotInfo.from_core(info)
+    return SnapshotInfo.from_core(info, reserved=made_with_room(content))
 
 
 def _judge(code: int, path: str | os.PathLike[str], info: Any) -> CorestateError:

@@ -24,6 +24,7 @@ from corestate.scopes.transaction import Transaction
 from corestate.scopes.workflow import Workflow
 from corestate.states import States
 from corestate.tasks import Tasks
+from corestate.telling import Teller
 
 if TYPE_CHECKING:
     import os
@@ -94,11 +95,12 @@ class StateManager:
         self.locks = Locks(region)
         self.events = Events(region)
         self.durable = Durable(region, self.locks, store, durability)
+        self._teller = teller = Teller(region, self.counters)
         self.audit = Audit(self.durable)
         self.budgets = Budgets(region, self.durable, self.audit)
         self.agents = GovernedAgents(region, self.durable, self.budgets, self.audit)
-        self._space = Space(self.durable, self.events)
-        self.tasks = Tasks(self.durable, self.counters, self.events)
+        self._space = Space(self.durable, self.events, teller)
+        self.tasks = Tasks(self.durable, teller)
         self.states = States(self._space, self.events)
         self._space.timelines.extend((self.tasks.timeline, self.audit.timeline))
 

@@ -16,7 +16,8 @@
 extern "C" {
 #endif
 
-/* Kinds the core publishes. User-defined kinds are CS_KIND_USER and up, interned by name. */
+/* Kinds the core publishes, and those of what is kept beside a region. User-defined kinds are CS_KIND_USER and up,
+ * interned by name. */
 enum cs_kind {
     CS_KIND_BURST_ENGINE_STATE_CHANGED = 1, /* cs_change */
     CS_KIND_GENOME_STATE_CHANGED = 2,       /* cs_change */
@@ -29,6 +30,9 @@ enum cs_kind {
     CS_KIND_LOCK_INHERITED = 9,             /* cs_change (old: the dead, new: the taker), then the name */
     CS_KIND_AREA_CHANGED = 10,              /* cs_change (old: enum cs_area_field), then the name */
     CS_KIND_BUDGET_WARNING = 11,            /* cs_change (new: percent spent), then the name */
+    CS_KIND_STATE_CHANGED = 12,             /* from here on MessagePack: {"sequence": of the last change} */
+    CS_KIND_TASK_CHANGED = 13,              /* {"id", "status"} */
+    CS_KIND_LIMIT_EXCEEDED = 14,            /* {"refused": why} */
     CS_KIND_USER = 16
 };
 
@@ -42,6 +46,8 @@ typedef struct cs_change {
 } cs_change;
 
 enum cs_format { CS_FORMAT_NONE = 0, CS_FORMAT_BYTES = 1, CS_FORMAT_MSGPACK = 2, CS_FORMAT_CHANGE = 3 };
+/* Beside a format, to cs_event_publish: where that would sleep it returns BUSY at once. */
+#define CS_AT_ONCE 0x1000
 
 /* An event, as read. Its data follows it in the row. */
 typedef struct cs_event {
@@ -63,13 +69,13 @@ CS_API int cs_kind_name(const cs_region *region, uint32_t kind, char name[64], u
 
 /*
  * Publish. *sequence, if not null, is the event's place in the order. When it returns the event is
- * readable by everybody. Errors: INVALID (kind not interned, or built in), TOO_BIG, READ_ONLY,
+ * readable by everybody. Errors: INVALID (kind not interned, or the core's own), TOO_BIG, READ_ONLY,
  * DETACHED, BUSY. No system call when nobody sleeps. About 50 ns.
  *
  * Lock-free, and does not wait for anybody, as long as one slot of the ring is not being written. When producers
  * that have begun and not finished hold every slot (a ring with no more slots than producers at work, or stopped
  * in the middle) it sleeps for 50 us at a time until one of them is done, and returns BUSY after 4,000 times, at
- * least 0.2 s; in an interrupt, which must not sleep, at once. BUSY also when the ring's own words have been
+ * least 0.2 s; with CS_AT_ONCE, and in an interrupt, which must not sleep, at once. BUSY also when the ring's own words have been
  * scribbled on. With BUSY nothing is published. Whatever publishes an event of its own, as setting a state or
  * registering an agent does, may be held up in the same way.
  */

@@ -79,6 +79,7 @@ typedef struct cs_region {
 #define CS_ZEROED 1    /* format: the memory is zero already (a fresh file); do not clear it again */
 #define CS_READ_ONLY 2 /* attach: never write, claim no slot; writers return CS_E_READ_ONLY */
 #define CS_PRIVATE 4   /* attach: no other process shares these bytes */
+#define CS_MAKING 8    /* format: not ready yet; attach: to such a region, which is ready once that view is detached */
 
 /*
  * Make a region in memory (64-byte aligned, at least cs_region_size() bytes). The ready flag is

@@ -36,7 +36,8 @@ CS_API int cs_value_lock_of(const cs_region *region, const void *key, uint32_t k
 CS_API int cs_value_lock(cs_region *region, uint32_t lock, uint64_t timeout_ns);
 CS_API int cs_value_unlock(cs_region *region, uint32_t lock);
 
-/* Under its lock. mark: readers go to the store until publish or drop. drop: forget it. Errors: NOT_OWNER. */
+/* Under its lock. mark: readers go to the store until publish or drop. drop: forget it; its bytes are overwritten, and
+ * with them whatever former values of it, or of other keys under the same lock, have left behind. Errors: NOT_OWNER. */
 CS_API int cs_value_mark(cs_region *region, const void *key, uint32_t key_length);
 CS_API int cs_value_drop(cs_region *region, const void *key, uint32_t key_length);
 

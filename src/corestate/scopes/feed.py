@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from corestate.errors import ClosedError, InvalidError
 from corestate.scopes.encoding import decode
 from corestate.scopes.paths import ScopePath
-from corestate.scopes.space import CHANGED
+from corestate.telling import STATE_CHANGED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -55,7 +55,7 @@ class Feed:
 
     def __init__(self, space: Space, events: Events, since: int | None) -> None:
         self._space = space
-        self._events = events.subscribe([CHANGED])
+        self._events = events.subscribe([STATE_CHANGED])
         if since is None:
             row = space.store.one("SELECT max(sequence) FROM changes")
             since = int(row[0] or 0) if row else 0

@@ -212,6 +212,7 @@ def retain(space: Space, *, age: float | None = None, versions: int | None = Non
         raise InvalidError.because(
             "retain", expected="age >= 0, versions >= 1", found=f"{age}, {versions}", advice="give others"
         )
+    space.insist_on_writing()
     removed = 0
     with space.store.write() as rows:
         if age is not None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from corestate._binding import check, error, ffi, lib
-from corestate.errors import StoreBusyError
+from corestate.errors import CorestateError, StoreBusyError
 from corestate.scopes.encoding import decode
 from corestate.waiting import wait
 
@@ -74,7 +74,8 @@ class _Held:
 
     def __exit__(self, *_: object) -> None:
         for lock in self._locks[: self._taken]:
-            self._hot._unlock(lock)  # noqa: SLF001
+            with suppress(CorestateError):  # the region was closed: its locks are those of the dead
+                self._hot._unlock(lock)  # noqa: SLF001
 
 
 class Hot:
@@ -135,7 +136,8 @@ class Hot:
             yield held
         finally:
             if lock is not None and held:
-                self._unlock(lock)
+                with suppress(CorestateError):
+                    self._unlock(lock)
 
     def _lock(self, lock: int) -> None:
         if lib.cs_value_lock(self._region.view, lock, 0) >= 0:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from corestate.errors import NotFoundError, WrongTypeError
+from corestate.errors import NotFoundError, ReadOnlyError, WrongTypeError
 from corestate.guard import Guard
 from corestate.scopes.encoding import decode, encode
 from corestate.scopes.hooks import Hooks
 from corestate.scopes.limits import LimitExceededError, Limits
 from corestate.scopes.paths import ScopePath
 from corestate.scopes.rows import ConflictError, Write, alive, apply, apply_one, scope_id
+from corestate.telling import STATE_CHANGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,13 +22,10 @@ if TYPE_CHECKING:
     from corestate.scopes.hot import Hot
     from corestate.scopes.rows import Current
     from corestate.stores import Rows, Store
+    from corestate.telling import Teller
 
-__all__ = ["CHANGED", "Batch", "KeyMissingError", "Space"]
+__all__ = ["Batch", "KeyMissingError", "Space"]
 
-CHANGED = "state_changed"
-"""The event after every commit that changed a scope: ``{"sequence": of the last change}``."""
-LIMITED = "limit_exceeded"
-"""The event of a write that a limit refused: ``{"refused": the error's words}``, cut to what an event carries."""
 EXPIRED_AT_ONCE = 500
 """How many expired values one sweep takes from the store in one transaction."""
 WRITES_PER_SWEEP = 64
@@ -65,7 +63,7 @@ class Batch:
         try:
             last = self._commit(check)
         except LimitExceededError as refusal:
-            self.space.tell(refusal)
+            self.space.teller.refused(refusal)
             raise
         self.space.announce(last)
         return last
@@ -76,6 +74,7 @@ class Batch:
             for path, writes in self.writes.items()
             for write in writes
         }
+        self.space.insist_on_writing()
         hot, store = self.space.hot, self.space.store
         with hot.locked(packed.values()):
             for key in packed.values():
@@ -97,9 +96,10 @@ class Batch:
 class Space:
     """Shared by the scopes of a manager. Any thread may use it."""
 
-    def __init__(self, durable: Durable, events: Events) -> None:
+    def __init__(self, durable: Durable, events: Events, teller: Teller) -> None:
         self.durable = durable
         self.events = events
+        self.teller = teller
         self._writes = 0
         self._numbers: dict[bytes, int] = {}
         self._sweeping = Guard()
@@ -160,6 +160,8 @@ class Space:
         """One change, decided on inside the store's transaction: ``decide(what there is, expired or not)`` gives it."""
         prefix = path.to_bytes()
         packed = prefix + key.encode()
+        if not self.durable.writable:
+            self.insist_on_writing()
         hot = self.durable.hot
         try:
             with hot.locked_one(packed):
@@ -172,11 +174,20 @@ class Space:
                 if write is not None:
                     self.publish(hot, packed, write)
         except LimitExceededError as refusal:
-            self.tell(refusal)
+            self.teller.refused(refusal)
             raise
         if write is not None:
             self.announce(write.sequence)
         return write
+
+    def insist_on_writing(self) -> None:
+        """Before anything is done.
+
+        Raises:
+            ReadOnlyError: the region was opened with mode ``"r"``.
+        """
+        if not self.durable.writable:
+            raise ReadOnlyError.because("scopes")
 
     def number(self, rows: Rows, path: ScopePath) -> int:
         """The number of a scope in the store, made there on demand."""
@@ -188,27 +199,24 @@ class Space:
             self._numbers.clear()
         self._numbers.update((path.to_bytes(), number) for path, number in numbers.items())
 
-    @staticmethod
-    def publish(hot: Hot, packed: bytes, write: Write) -> None:
-        """After the commit, under the key's lock: what readers find."""
-        if write.value is None:
-            hot.drop(packed)
-        else:
-            hot.publish(packed, write.version, write.tag, write.value, write.expires_ns)
+    def publish(self, hot: Hot, packed: bytes, write: Write) -> None:
+        """After the commit, under the key's lock: what readers find. Never raises: a mark sends them to the store."""
+        try:
+            if write.value is None:
+                hot.drop(packed)
+            else:
+                hot.publish(packed, write.version, write.tag, write.value, write.expires_ns)
+        except Exception:  # noqa: BLE001 - what is committed is done
+            self.teller.missed += 1
 
     def announce(self, sequence: int) -> None:
-        """Tell everybody that there are changes up to this one."""
+        """After the commit: tell everybody that there are changes up to this one. Never raises."""
         if not sequence:
             return
-        self.events.publish(CHANGED, {"sequence": sequence})
+        self.teller.tell(STATE_CHANGED, {"sequence": sequence})
         self._writes += 1
         if self._writes % WRITES_PER_SWEEP == 0:
-            self.sweep()
-
-    def tell(self, refusal: LimitExceededError) -> None:
-        """Whoever watches is told of a write that would have passed a limit."""
-        room = self.durable.event_bytes - 16
-        self.events.publish(LIMITED, {"refused": str(refusal).encode()[:room].decode("utf-8", "ignore")})
+            self.teller.after(self.sweep)
 
     # -- time to live --------------------------------------------------------------------------
 

@@ -11,26 +11,23 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from corestate.errors import InvalidError, RangeError, WaitTimeoutError, WrongTypeError
+from corestate.errors import InvalidError, RangeError, ReadOnlyError, StaleError, WaitTimeoutError, WrongTypeError
 from corestate.scopes.encoding import decode, encode
 from corestate.scopes.limits import LimitExceededError
 from corestate.scopes.workflow import Moment
 from corestate.tasks.task import LeaseLostError, Task, TaskNotFoundError, TaskStateError, TaskStatus
+from corestate.telling import TASK_CHANGED, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
-    from corestate.counters import Counters
     from corestate.durable import Durable
-    from corestate.events import Events
     from corestate.stores import Row, Rows
+    from corestate.telling import Teller
 
-__all__ = ["DEPTH", "PUSHED", "Tasks"]
+__all__ = ["DEPTH", "Tasks"]
 
-PUSHED = "corestate:tasks"
-"""The counter that moves when a task becomes ready: waiting workers sleep on it."""
-CHANGED = "task_changed"
-"""The event of each change: ``{"id", "status"}``."""
 DEPTH = 64
 """How deep children of children may go."""
 LOOK_AGAIN = 2.0
@@ -48,10 +45,9 @@ _ENDED = "('done', 'dead')"
 class Tasks:
     """Every task of a region's store. Any thread and process may push and pop; one task is leased to one worker."""
 
-    def __init__(self, durable: Durable, counters: Counters, events: Events) -> None:
+    def __init__(self, durable: Durable, teller: Teller) -> None:
         self._durable = durable
-        self._counters = counters
-        self._events = events
+        self._teller = teller
 
     # -- pushing -------------------------------------------------------------------------------
 
@@ -90,7 +86,7 @@ class Tasks:
         due_ns = time.time_ns() + _nanoseconds("delay", delay) if delay else 0
         tag, packed = encode(data)
         now = time.time_ns()
-        with self._durable.store.write() as rows:
+        with self._writing() as rows:
             above, depth = None, 0
             if parent is not None:
                 above = self._row(rows, parent.id if isinstance(parent, Task) else parent)
@@ -109,12 +105,21 @@ class Tasks:
                 type, tag, packed, above.id if above else None, depth, priority, workflow, max_attempts, due_ns,
                 now, now,
             )  # fmt: skip
-        return self._announced(self._task(row))
+            pushed = self._task(row)
+        return self._announced(pushed)
+
+    def _writing(self) -> AbstractContextManager[Rows]:
+        """A transaction; what is to wake the workers afterwards is there before it begins."""
+        if not self._durable.writable:
+            raise ReadOnlyError.because("tasks")
+        self._teller.signal()
+        return self._durable.store.write()
 
     def _announced(self, task: Task) -> Task:
+        """After the commit. Never raises."""
         if task.status is TaskStatus.READY:
-            self._counters[PUSHED].add()
-        self._events.publish(CHANGED, {"id": task.id, "status": task.status.value})
+            self._teller.wake()
+        self._teller.tell(TASK_CHANGED, {"id": task.id, "status": task.status.value})
         return task
 
     # -- popping -------------------------------------------------------------------------------
@@ -138,16 +143,19 @@ class Tasks:
             by_priority: the highest priority first, and the newest among equals.
 
         Raises:
-            RangeError, WrongTypeError (of the arguments), StoreError, ClosedError.
+            RangeError, WrongTypeError (of the arguments), StoreError, ClosedError, FullError (a region that C or
+            JavaScript made has no room left for the counter that wakes workers).
         """
         span = _nanoseconds("lease", lease)
         if timeout is not None:
             _nanoseconds("timeout", timeout, least=0)
         deadline = None if timeout is None else time.monotonic() + timeout
-        name = worker or f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
+        name = as_text(worker or f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}")
         wanted = None if types is None else list(types)
-        signal = self._counters[PUSHED]
+        if not self._durable.writable:
+            raise ReadOnlyError.because("tasks")
         while True:
+            signal = self._teller.signal()
             seen = signal.value
             task, next_ns = self._take(name, span, wanted, by_priority=by_priority)
             if task is not None:
@@ -157,7 +165,7 @@ class Tasks:
                 return None
             until = math.inf if next_ns is None else max(0.0, (next_ns - time.time_ns()) / 1e9) + 0.001
             wait = min(left, until, LOOK_AGAIN)
-            with suppress(WaitTimeoutError):
+            with suppress(WaitTimeoutError, StaleError):  # somebody removed it: the next look makes it anew
                 signal.wait(seen, timeout=wait)
 
     def _take(
@@ -174,7 +182,7 @@ class Tasks:
             )
             return None, row[0] if row else None
         ended: list[Task] = []
-        with store.write() as rows:
+        with self._writing() as rows:
             now = time.time_ns()
             ended = self._end_leases(rows, now)
             row = rows.one(select, now, *(types or ()))
@@ -185,9 +193,10 @@ class Tasks:
                     f"changed_ns = ? WHERE id = ? RETURNING {_COLUMNS}",
                     worker, token[0] if token else 0, now + span, now, row[0],
                 )  # fmt: skip
+            popped = self._task(row) if row else None  # what cannot be read is not leased
         for task in ended:
             self._announced(task)
-        return (self._announced(self._task(row)) if row else None), None
+        return (self._announced(popped) if popped else None), None
 
     def _overdue(self, now: int) -> bool:
         return (
@@ -223,7 +232,7 @@ class Tasks:
     def heartbeat(self, task: Task, lease: float = 30.0) -> None:
         """See ``Task.heartbeat``."""
         span = _nanoseconds("lease", lease)
-        with self._durable.store.write() as rows:
+        with self._writing() as rows:
             now = time.time_ns()
             self._held(rows, task, now)
             rows.run("UPDATE tasks SET due_ns = ? WHERE id = ?", now + span, task.id)
@@ -231,7 +240,7 @@ class Tasks:
     def complete(self, task: Task, result: Any = None) -> None:
         """See ``Task.complete``."""
         tag, packed = encode(result)
-        with self._durable.store.write() as rows:
+        with self._writing() as rows:
             now = time.time_ns()
             self._held(rows, task, now)
             self._no_open_children(rows, task)
@@ -240,8 +249,8 @@ class Tasks:
                 f"due_ns = 0, changed_ns = ? WHERE id = ? RETURNING {_COLUMNS}",
                 tag, packed, now, task.id,
             )  # fmt: skip
-            resumed = self._resume_parent(rows, task.parent, now)
-        for changed in (self._task(row), *resumed):
+            ended = (self._task(row), *self._resume_parent(rows, task.parent, now))
+        for changed in ended:
             self._announced(changed)
 
     @staticmethod
@@ -256,23 +265,23 @@ class Tasks:
         """See ``Task.fail``."""
         pause = min(PAUSE_SECONDS * 2.0 ** min(task.attempts - 1, 30), 3600.0) if retry_in is None else retry_in
         span = _nanoseconds("retry_in", pause, least=0)
-        with self._durable.store.write() as rows:
+        with self._writing() as rows:
             now = time.time_ns()
             found = self._held(rows, task, now)
             dead = found.attempts >= found.max_attempts
             row = rows.one(
                 "UPDATE tasks SET status = ?, error = ?, worker = NULL, due_ns = ?, changed_ns = ? "
                 f"WHERE id = ? RETURNING {_COLUMNS}",
-                "dead" if dead else "ready", str(error), 0 if dead else now + span, now, task.id,
+                "dead" if dead else "ready", as_text(error), 0 if dead else now + span, now, task.id,
             )  # fmt: skip
-            resumed = self._resume_parent(rows, task.parent, now) if dead else []
-        for changed in (self._task(row), *resumed):
+            ended = (self._task(row), *(self._resume_parent(rows, task.parent, now) if dead else ()))
+        for changed in ended:
             self._announced(changed)
         return TaskStatus.DEAD if dead else TaskStatus.READY
 
     def suspend(self, task: Task) -> None:
         """See ``Task.suspend``."""
-        with self._durable.store.write() as rows:
+        with self._writing() as rows:
             now = time.time_ns()
             self._held(rows, task, now)
             counts = rows.one(
@@ -288,7 +297,8 @@ class Tasks:
                 f"WHERE id = ? RETURNING {_COLUMNS}",
                 "waiting" if counts[1] else "ready", now, task.id,
             )  # fmt: skip
-        self._announced(self._task(row))
+            suspended = self._task(row)
+        self._announced(suspended)
 
     def _resume_parent(self, rows: Rows, parent: int | None, now: int) -> list[Task]:
         """A child has ended for good: one open child less; the last one makes a waiting parent ready."""
@@ -367,7 +377,7 @@ class Tasks:
         Raises:
             TaskNotFoundError. TaskStateError: it is not dead, or its parent has ended without it.
         """
-        with self._durable.store.write() as rows:
+        with self._writing() as rows:
             task = self._row(rows, number)
             if task.status is not TaskStatus.DEAD:
                 raise TaskStateError.because(f"task {number}", expected="a dead task", found=task.status.value)
@@ -383,13 +393,14 @@ class Tasks:
                 f"WHERE id = ? RETURNING {_COLUMNS}",
                 time.time_ns(), number,
             )  # fmt: skip
-        return self._announced(self._task(row))
+            requeued = self._task(row)
+        return self._announced(requeued)
 
     def forget(self, *, older_than: float = 0) -> int:
         """Delete tasks that ended more than ``older_than`` seconds ago, with no child left; returns how many."""
         before = time.time_ns() - _nanoseconds("older_than", older_than, least=0)
         removed = 0
-        with self._durable.store.write() as rows:
+        with self._writing() as rows:
             while True:  # children first
                 now = rows.run(
                     f"DELETE FROM tasks WHERE status IN {_ENDED} AND changed_ns <= ? AND "

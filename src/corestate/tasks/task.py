@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import enum
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from corestate.errors import CorestateError, NotFoundError, NotOwnerError
+from corestate.telling import as_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from corestate.tasks.queue import Tasks
 
 __all__ = ["LeaseLostError", "Task", "TaskNotFoundError", "TaskStateError", "TaskStatus"]
+
+_log = logging.getLogger(__name__)
 
 
 class TaskNotFoundError(NotFoundError):
@@ -104,7 +108,7 @@ class Task:
         """Not done. It is ready again after a pause that doubles each time, or dead; returns which.
 
         Args:
-            error: kept as text.
+            error: kept as text; what has no UTF-8 is escaped.
             retry_in: seconds of pause instead.
         """
         return self._tasks.fail(self, error, retry_in=retry_in)
@@ -130,10 +134,19 @@ class Task:
 
     def __exit__(self, kind: object, value: BaseException | None, traceback: TracebackType | None) -> None:
         """An exception fails the task (and goes on); leaving without having ended it completes it with None."""
-        now = self._tasks.get(self.id)
+        try:
+            now = self._tasks.get(self.id)
+        except CorestateError:
+            if value is None:
+                raise
+            _log.exception("task %d could not be recorded as failed", self.id)
+            return
         if now.status is not TaskStatus.LEASED or now.token != self.token:
             return
-        if value is not None:
-            self.fail(f"{type(value).__name__}: {value}")
-        else:
+        if value is None:
             self.complete()
+            return
+        try:
+            self.fail(f"{type(value).__name__}: {as_text(value)}")
+        except CorestateError:  # the worker's own exception is what goes on; the task is ready when its lease is over
+            _log.exception("task %d could not be recorded as failed", self.id)
