@@ -39,6 +39,9 @@ class Events:
         self._numbers = self._kinds.published
         self._pump = Pump(region)
         self._sequences: list[Any] = []
+        self.missed = 0
+        """How many announcements of durable changes this process could not put into the log. Nothing is lost by that:
+        whoever listens finds the changes in the store, a second or two later."""
 
     def publish(self, kind: str, data: Any = None) -> int:
         """Publish an event; returns its sequence. When this returns, everybody can read the event.

@@ -95,7 +95,7 @@ class StateManager:
         self.locks = Locks(region)
         self.events = Events(region)
         self.durable = Durable(region, self.locks, store, durability)
-        self._teller = teller = Teller(region, self.counters)
+        self._teller = teller = Teller(region, self.events, self.counters)
         self.audit = Audit(self.durable)
         self.budgets = Budgets(region, self.durable, self.audit)
         self.agents = GovernedAgents(region, self.durable, self.budgets, self.audit)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from corestate.counters import Counter, Counters
+    from corestate.events import Events
     from corestate.region import Region
 
 __all__ = ["LIMIT_EXCEEDED", "STATE_CHANGED", "TASK_CHANGED", "Teller", "as_text"]
@@ -42,12 +43,11 @@ _log = logging.getLogger(__name__)
 class Teller:
     """Tells of one region's durable changes. Any thread may use it."""
 
-    def __init__(self, region: Region, counters: Counters) -> None:
+    def __init__(self, region: Region, events: Events, counters: Counters) -> None:
         self._region = region
+        self._events = events
         self._counters = counters
         self._signal: Counter | None = None
-        self.missed = 0
-        """How many announcements of this process could not be made: everybody finds the change in the store."""
 
     def tell(self, kind: str, data: Any) -> None:
         """Publish an event of a durable change. Never raises, never blocks."""
@@ -80,7 +80,7 @@ class Teller:
         try:
             call()
         except Exception:  # noqa: BLE001 - what is committed is done
-            self.missed += 1
+            self._events.missed += 1
             _log.debug("a committed change could not be told of", exc_info=True)
 
     def signal(self) -> Counter:

@@ -7,8 +7,9 @@ by one who died before he could tell the region; a region that is ahead was chan
 
 from __future__ import annotations
 
+import logging
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, overload
 
 from corestate._arguments import unsigned
@@ -17,6 +18,9 @@ from corestate.agents import _ROW, _UNSET, AgentInfo, Agents, _number, _unknown
 from corestate.audit.rows import AuditEvent
 from corestate.enums import AgentStatus
 from corestate.errors import (
+    BusyError,
+    ClosedError,
+    DetachedError,
     FullError,
     InvalidError,
     MismatchError,
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GovernedAgents"]
 
+_log = logging.getLogger(__name__)
 _FINAL = (AgentStatus.FAILED, AgentStatus.CANCELLED)
 _ONE = f"{Stored.SELECT} WHERE g.id = ?"
 
@@ -161,12 +166,11 @@ class GovernedAgents(Agents):
                     self._budgets.remove(rows, name)
                     rows.run("DELETE FROM governed WHERE id = ?", name)
                     recorded = self._audit.add(rows, name, "AGENT_REMOVED")
+                    with suppress(NotFoundError):  # what follows the commit must not fail, and this may
+                        self.deregister(agent)
                 self._audit.recorded(recorded)
-        try:
+        else:
             self.deregister(agent)
-        except NotFoundError:
-            if not governed:
-                raise
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -475,7 +479,10 @@ class GovernedAgents(Agents):
         return moved
 
     def _publish(self, info: AgentInfo, wanted: AgentState) -> None:
-        """After the commit: tell the region. Where a program without a store moved it meanwhile, that stands."""
+        """After the commit: tell the region. Where a program without a store moved it meanwhile, that stands.
+
+        Where the region cannot be told, the row is ahead of it, and whoever changes the agent next tells it.
+        """
         try:
             super().set_status(info, wanted.status)
         except TransitionError:
@@ -483,6 +490,8 @@ class GovernedAgents(Agents):
             with self._durable.store.write() as rows:
                 self._take_up(rows, now, None)
             raise
+        except (BusyError, ClosedError, DetachedError):
+            _log.debug("the region could not be told of the status of agent %r", info.id, exc_info=True)
 
     def _catch_up(self, kept: Stored, info: AgentInfo) -> AgentInfo:
         """Tell the region what one who died had committed and could not tell it any more."""

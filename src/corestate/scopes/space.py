@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from corestate.errors import NotFoundError, ReadOnlyError, WrongTypeError
+from corestate.errors import CorestateError, NotFoundError, ReadOnlyError, WrongTypeError
 from corestate.guard import Guard
 from corestate.scopes.encoding import decode, encode
 from corestate.scopes.hooks import Hooks
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "KeyMissingError", "Space"]
 
+_log = logging.getLogger(__name__)
 EXPIRED_AT_ONCE = 500
 """How many expired values one sweep takes from the store in one transaction."""
 WRITES_PER_SWEEP = 64
@@ -149,7 +152,8 @@ class Space:
                 raise KeyMissingError.because(f"key {key!r:.80} of {ScopePath.from_bytes(path)}")
             version, tag, value, expires_ns = row
             if filling:
-                hot.publish(packed, version, tag, value, expires_ns)
+                with suppress(CorestateError):  # the value is known, hot or not
+                    hot.publish(packed, version, tag, value, expires_ns)
         return decode(tag, value)
 
     # -- writing -------------------------------------------------------------------------------
@@ -207,7 +211,7 @@ class Space:
             else:
                 hot.publish(packed, write.version, write.tag, write.value, write.expires_ns)
         except Exception:  # noqa: BLE001 - what is committed is done
-            self.teller.missed += 1
+            _log.debug("the hot value of a committed change is left to the store", exc_info=True)
 
     def announce(self, sequence: int) -> None:
         """After the commit: tell everybody that there are changes up to this one. Never raises."""
