@@ -48,7 +48,8 @@ READS = {
     Tasks: "get find children counts timeline",
     Task: "children",
     Audit: "use_key query tail export timeline verify head pruned close flush add recorded",
-    GovernedAgents: "register deregister reap heartbeat get keys values items state_of states filter budget array counts",
+    GovernedAgents: "register deregister reap heartbeat get keys values items state_of states filter budget array "
+    "counts",
     Budgets: "get keys values items insert load remove ready limit running commit record committed settle "
     "detected known",
     Budget: "info reserve",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from corestate._binding import ffi, lib
+from corestate._reserved import LOCKS
 from corestate.cli.output import BAD, DIM, GOOD, WARN, Members, ago, brief, number, size, table, when
 from corestate.names import walk
 
@@ -275,7 +276,7 @@ def _held(state: StateManager, section: int, *, free_too: bool = False) -> Itera
     for handle, name in walk(state.region, section):
         if lib.cs_lock_get(state.region.view, section, handle, info) < 0:
             continue  # removed meanwhile
-        if info.holder or info.inherited or free_too:
+        if info.holder or info.inherited or (free_too and name not in LOCKS):  # the durable parts' own, while held
             yield name, int(info.holder), bool(info.inherited), bool(info.mine)
 
 
