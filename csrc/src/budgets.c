@@ -88,22 +88,20 @@ static void finish_commit(const view *v, struct budget *b, cs_handle handle)
     }
 }
 
-/* Hundredths of the limit, rounded down: a long division bit by bit, in which nothing passes 64 bits. */
+/*
+ * Hundredths of the limit, rounded down, where nine tenths at least are spent: ten times the rest is within the limit then, and
+ * ten times that is taken from a hundred whole ones step by step, in which nothing passes 64 bits.
+ */
 static uint32_t percent_of(uint64_t limit, uint64_t spent)
 {
-    uint32_t percent = 0;
-    if (spent >= limit)
-        return 100;
-    uint64_t rest = 0; /* what is left of spent times the bits of 100 so far; less than limit */
-    for (uint32_t bit = 64; bit; bit /= 2) {
-        bool fits = rest >= limit - rest;
-        rest += fits ? rest - limit : rest;
-        percent += percent + fits;
-        fits = 100u & bit && rest >= limit - spent;
-        rest += 100u & bit ? spent - (fits ? limit : 0) : 0;
-        percent += fits;
+    uint64_t tenfold = (limit - spent) * 10, part = 0; /* part is less than limit */
+    uint32_t percent = 100;
+    for (uint32_t i = 0; i < 10; i++) {
+        bool full = part >= limit - tenfold;
+        part += tenfold - (full ? limit : 0);
+        percent -= full;
     }
-    return percent;
+    return percent - (part != 0);
 }
 
 /* What the event at nine tenths says of a budget; name has 64 bytes. */
@@ -122,7 +120,7 @@ static void recover(view *v, struct budget *b, cs_handle handle)
         finish_commit(v, b, handle);
     count_again(v, b, handle);
     store32(&b->intent, 0);
-    if (peek32(&b->warned)) {
+    if (!ALONE && peek32(&b->warned)) { /* who is alone has no csi_settle, and this function for nothing */
         char name[64];
         uint32_t length;
         cs_change change = warning_of(v, b, handle, name, &length);
@@ -431,7 +429,12 @@ int cs_budget_detect(cs_region *region, cs_handle handle, uint64_t n, uint64_t *
     if (result != CS_OK)
         return result;
     struct budget *b = payload_of(slot);
-    uint64_t now = add64(&b->detections, n) + n;
+    uint64_t now = load64(&b->detections);
+    do
+        if (n > UINT64_MAX - now)
+            return CS_E_RANGE;
+    while (!cas64(&b->detections, &now, now + n));
+    now += n;
     if (total)
         *total = now;
     return still(slot, handle) ? CS_OK : CS_E_STALE;

@@ -118,6 +118,8 @@ static int wait_number(view *v, uint32_t table, cs_handle handle, uint64_t seen,
         *bits = load64(&number->value);
         if (!stands(v, table, handle))
             return CS_E_STALE;
+        if (load32(&v->closed))
+            return CS_E_CLOSED;
         if (*bits != seen)
             return CS_OK;
         int result = csi_bell_wait(v, &number->bell, until, BELL_SLICE_NS, moved, &awaited);

@@ -93,6 +93,8 @@ static int acquire(view *v, uint32_t table, cs_handle handle, bool wait, uint64_
     int result = find_lock(v, table, handle, &t, &slot);
     if (result == CS_OK)
         result = writer_of(v, &owner);
+    if (result == CS_OK && wait && load32(&v->closed))
+        result = CS_E_CLOSED;
     if (result != CS_OK)
         return result;
     struct lock *lock = lock_in(t, slot);

@@ -476,6 +476,8 @@ int cs_events_wait(cs_region *region, cs_subscription *s, uint64_t timeout_ns)
     struct awaited awaited = {v, s};
     deadline until = deadline_in(timeout_ns);
     for (uint32_t slices = 0;; slices++) {
+        if (load32(&v->closed))
+            return CS_E_CLOSED;
         if (arrived(&awaited))
             return CS_OK;
         /* A living producer that is at it will be done in no time, or else is to be passed over soon. */

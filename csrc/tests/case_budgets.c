@@ -124,6 +124,27 @@ void case_budget_warning(void)
     suite_close(0);
 }
 
+/* The tally does not pass its end. */
+void case_field_v10_detections(void)
+{
+    cs_handle budget;
+    cs_budget_info info;
+    uint64_t total = 0;
+    cs_region *region = open_budget(0, &budget);
+    NEED(region);
+    CHECK_RESULT(cs_budget_detect(region, budget, 3, &total), CS_OK);
+    CHECK_RESULT(cs_budget_detect(region, budget, UINT64_MAX, &total), CS_E_RANGE);
+    CHECK_RESULT(cs_budget_detect(region, budget, UINT64_MAX - 2, 0), CS_E_RANGE);
+    CHECK_EQUAL(total, 3);
+    CHECK_RESULT(cs_budget_get(region, budget, &info), CS_OK);
+    CHECK_EQUAL(info.detections, 3);
+    CHECK_RESULT(cs_budget_detect(region, budget, UINT64_MAX - 3, &total), CS_OK);
+    CHECK_EQUAL(total, UINT64_MAX);
+    CHECK_RESULT(cs_budget_detect(region, budget, 0, &total), CS_OK);
+    CHECK_RESULT(cs_budget_detect(region, budget, 1, 0), CS_E_RANGE);
+    suite_close(0);
+}
+
 /* The event carries how many hundredths of the limit are spent, rounded down, whatever the limit. */
 void case_field_v8_percent(void)
 {

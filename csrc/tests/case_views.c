@@ -280,3 +280,36 @@ void case_private_view(void)
     CHECK_EQUAL(cs_sweep(&view), 0);
     cs_region_detach(&view);
 }
+
+/* A wait of a closed view is told so, also where it need not sleep: it takes no lock. */
+void case_field_v10_closed(void)
+{
+    cs_region *region = suite_open(0, 0), other;
+    cs_handle lock = 0, counter = 0, gauge = 0;
+    cs_subscription subscription;
+    cs_lock_info info;
+    uint64_t value = 0;
+    double number = 0;
+    NEED(region);
+    NEED(CHECK_RESULT(suite_join(&other, 0, 0), CS_OK));
+    CHECK_RESULT(cs_lock_open(region, "lock", CS_NUL, &lock), CS_OK);
+    CHECK_RESULT(cs_counter_open(region, "counter", CS_NUL, &counter), CS_OK);
+    CHECK_RESULT(cs_gauge_open(region, "gauge", CS_NUL, &gauge), CS_OK);
+    CHECK_RESULT(cs_subscribe(region, &subscription, 0), CS_OK);
+    CHECK_RESULT(cs_engine_set_state(region, CS_STATE_BURST, CS_BURST_RUNNING), CS_OK);
+    cs_region_close(region);
+    CHECK_RESULT(cs_lock_acquire(region, CS_SECTION_LOCKS, lock, CS_FOREVER), CS_E_CLOSED);
+    CHECK_RESULT(cs_lock_acquire(region, CS_SECTION_LOCKS, lock, 0), CS_E_CLOSED);
+    CHECK_RESULT(cs_lock_get(&other, CS_SECTION_LOCKS, lock, &info), CS_OK);
+    CHECK_EQUAL(info.holder, 0);
+    CHECK_RESULT(cs_counter_wait(region, counter, 7, CS_FOREVER, &value), CS_E_CLOSED);
+    CHECK_RESULT(cs_gauge_wait(region, gauge, 7, CS_FOREVER, &number), CS_E_CLOSED);
+    CHECK_RESULT(cs_events_wait(region, &subscription, CS_FOREVER), CS_E_CLOSED);
+    /* What does not wait goes on, and so do others. */
+    CHECK_RESULT(cs_lock_try(region, CS_SECTION_LOCKS, lock), CS_OK);
+    CHECK_RESULT(cs_lock_release(region, CS_SECTION_LOCKS, lock), CS_OK);
+    CHECK_RESULT(cs_lock_acquire(&other, CS_SECTION_LOCKS, lock, 0), CS_OK);
+    CHECK_RESULT(cs_counter_wait(&other, counter, 7, 0, &value), CS_OK);
+    cs_region_detach(&other);
+    suite_close(0);
+}

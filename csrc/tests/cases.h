@@ -89,6 +89,7 @@
     CASE(attach_detach)                                                                                                \
     CASE(after_fork)                                                                                                   \
     CASE(detached_view)                                                                                                \
+    CASE(field_v10_closed)                                                                                             \
     CASE(private_view)                                                                                                 \
     CASE(health_fresh)                                                                                                 \
     CASE(health_states)                                                                                                \
@@ -99,6 +100,7 @@
     CASE(budget)                                                                                                       \
     CASE(budget_limits)                                                                                                \
     CASE(budget_warning)                                                                                               \
+    CASE(field_v10_detections)                                                                                         \
     CASE(field_v8_percent)                                                                                             \
     CASE(p3_dead_spender)                                                                                              \
     CASE(budget_full)                                                                                                  \

@@ -84,7 +84,7 @@ CS_API int cs_agent_find(const cs_region *region, const char *id, uint32_t lengt
 /*
  * Read an agent. details (capacity bytes, may be null) receives capabilities, transport and metadata
  * one after the other. Errors: STALE, TOO_BIG (capacity), BUSY (its writer never paused), CORRUPT (lengths
- * that no writer of ours wrote). Lock-free.
+ * that no writer of ours wrote). Other than elsewhere, info and details may have been written to then. Lock-free.
  */
 CS_API int cs_agent_get(const cs_region *region, cs_handle handle, cs_agent_info *info, void *details,
                         uint32_t capacity);
@@ -93,7 +93,7 @@ CS_API int cs_agent_get(const cs_region *region, cs_handle handle, cs_agent_info
  * same details has been stopped for a second). O(size). Blocks only behind another writer of the same details. */
 CS_API int cs_agent_set_details(cs_region *region, cs_handle handle, const cs_details *details);
 
-/* A sign of life: last_seen becomes now. Not a change: version stands. Errors: STALE, READ_ONLY. Two loads and a store. */
+/* A sign of life: last_seen becomes now. Not a change: version stands. Errors: STALE, READ_ONLY, DETACHED. Two loads and a store. */
 CS_API int cs_agent_heartbeat(cs_region *region, cs_handle handle);
 
 /*

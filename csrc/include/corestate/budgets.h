@@ -69,7 +69,8 @@ CS_API int cs_budget_commit(cs_region *region, cs_handle reservation, uint64_t a
 /* Give the reservation back. Errors: STALE, NOT_OWNER, READ_ONLY, DETACHED, BUSY. */
 CS_API int cs_budget_cancel(cs_region *region, cs_handle reservation);
 
-/* Add to the tally of detections; *total, if not null, is the new one. Errors: STALE, READ_ONLY, DETACHED. */
+/* Add to the tally of detections; *total, if not null, is the new one. Errors: STALE, RANGE (it would pass 64 bits),
+ * READ_ONLY, DETACHED. */
 CS_API int cs_budget_detect(cs_region *region, cs_handle handle, uint64_t n, uint64_t *total);
 
 /* Prepared reservations of the dead, which only the store can settle: as cs_names_next. */

@@ -111,7 +111,8 @@ CS_API int cs_region_make(cs_region *region, void *memory, uint64_t size, const 
  * fork that has not called cs_region_after_fork it does nothing to the parent's. */
 CS_API void cs_region_detach(cs_region *region);
 
-/* Make every wait of this view return CS_E_CLOSED, now and later. Does not block. */
+/* Make every wait of this view (cs_counter_wait, cs_gauge_wait, cs_events_wait, cs_lock_acquire) return CS_E_CLOSED, now
+ * and later, also where it need not sleep (the smaller library for boards: where it would). Does not block. */
 CS_API void cs_region_close(cs_region *region);
 
 /*
