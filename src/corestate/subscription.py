@@ -227,6 +227,28 @@ class Subscription:
             return event
         raise StopAsyncIteration
 
+    async def arrives(self, timeout: float) -> bool:
+        """Whether an event came within ``timeout`` seconds, for who looks elsewhere for what it says; takes them all.
+
+        Raises:
+            ClosedError: the subscription or the region is closed, or was while this waited.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = time.monotonic() + timeout
+        while True:
+            future = self._pump.future(loop)
+            try:
+                if self.drain():
+                    return True
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                await asyncio.wait((future,), timeout=left)
+                if future.done():
+                    future.result()
+            finally:
+                future.cancel()
+
     # -- what was missed ---------------------------------------------------------------------
 
     @property

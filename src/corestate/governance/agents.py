@@ -18,9 +18,7 @@ from corestate.agents import _ROW, _UNSET, AgentInfo, Agents, _number, _unknown
 from corestate.audit.rows import AuditEvent
 from corestate.enums import AgentStatus
 from corestate.errors import (
-    BusyError,
-    ClosedError,
-    DetachedError,
+    CorestateError,
     FullError,
     InvalidError,
     MismatchError,
@@ -30,6 +28,7 @@ from corestate.errors import (
     WrongTypeError,
 )
 from corestate.governance.agent_state import AgentState, Stored, packed
+from corestate.telling import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -407,6 +406,7 @@ class GovernedAgents(Agents):
                     return False
             else:
                 _allowed(current, wanted)
+            wanted = wanted.with_(reason=as_text(wanted.reason))  # which may be an exception's words
             reservation = self._set_aside(current, wanted, undo)
             records: list[Recorded | None] = []
             with self._durable.store.write() as rows:
@@ -479,10 +479,7 @@ class GovernedAgents(Agents):
         return moved
 
     def _publish(self, info: AgentInfo, wanted: AgentState) -> None:
-        """After the commit: tell the region. Where a program without a store moved it meanwhile, that stands.
-
-        Where the region cannot be told, the row is ahead of it, and whoever changes the agent next tells it.
-        """
+        """After the commit: tell the region. Where a program without a store moved it meanwhile, that stands."""
         try:
             super().set_status(info, wanted.status)
         except TransitionError:
@@ -490,7 +487,7 @@ class GovernedAgents(Agents):
             with self._durable.store.write() as rows:
                 self._take_up(rows, now, None)
             raise
-        except (BusyError, ClosedError, DetachedError):
+        except CorestateError:  # the row is ahead, and whoever changes the agent next tells the region
             _log.debug("the region could not be told of the status of agent %r", info.id, exc_info=True)
 
     def _catch_up(self, kept: Stored, info: AgentInfo) -> AgentInfo:

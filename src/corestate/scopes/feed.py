@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import logging
+import sys
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from corestate.errors import ClosedError, InvalidError
+from corestate.guard import Guard
 from corestate.scopes.encoding import decode
 from corestate.scopes.paths import ScopePath
 from corestate.telling import STATE_CHANGED
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -66,9 +69,15 @@ class Feed:
         self.last = since
         """The sequence of the last change given out."""
         self._rows: list[ChangeRow] = []
+        self._guard = Guard()
 
-    def _fetch(self) -> bool:
-        if not self._rows:
+    def _look(self, *, sweep: bool = False) -> None:
+        """Ask the store for what comes next, unless it is here already. It stays here until it is given out."""
+        with self._guard:
+            if sweep and self._space.writable:
+                self._space.sweep()  # nobody writes, so nobody else does
+            if self._rows:
+                return
             with self._space.store.read() as rows:
                 found = rows.all(
                     "SELECT c.sequence, c.time_ns, c.operation, s.path, c.key, c.version, c.tag, c.value "
@@ -83,24 +92,33 @@ class Feed:
                 )
                 for n, when, op, path, key, version, tag, raw in reversed(found)
             ]
-        return bool(self._rows)
+
+    def _next(self) -> ChangeRow | None:
+        """The next change of those that were found."""
+        with self._guard:
+            if not self._rows:
+                return None
+            change = self._rows.pop()
+            self.last = change.sequence
+            return change
 
     def get(
         self, timeout: float | None = None, *, wanted: Callable[[ChangeRow], bool] | None = None
     ) -> ChangeRow | None:
         """The next change, or the next one that is ``wanted``; None when none came in time. Sleeps in the kernel."""
         deadline = None if timeout is None else time.monotonic() + timeout
+        sweep = False
         while True:
-            while self._fetch():
-                change = self._rows.pop()
-                self.last = change.sequence
+            self._look(sweep=sweep)
+            while (change := self._next()) is not None:
                 if wanted is None or wanted(change):
                     return change
+                if not self._rows:
+                    self._look()
             left = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, deadline - time.monotonic())
             if left <= 0:
                 return None
-            if self._events.get(timeout=left) is None and self._space.writable:
-                self._space.sweep()  # nobody writes, so nobody else does
+            sweep = self._events.get(timeout=left) is None
 
     def drain(self) -> list[ChangeRow]:
         """Every change there is now; does not wait."""
@@ -113,12 +131,20 @@ class Feed:
         while (change := self.get()) is not None:
             yield change
 
-    async def __aiter__(self) -> AsyncIterator[ChangeRow]:
-        loop = asyncio.get_running_loop()
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ChangeRow:
+        """The next change. Cancelling loses none: a change is given out when nothing is left to wait for."""
+        sweep = False
         while True:
-            change = await loop.run_in_executor(None, self.get, _LOOK_SECONDS)
+            change = self._next()
+            if change is None:
+                await _beside_the_loop(partial(self._look, sweep=sweep))
+                change = self._next()
             if change is not None:
-                yield change
+                return change
+            sweep = not await self._events.arrives(_LOOK_SECONDS)
 
     def close(self) -> None:
         """Let go of the subscription."""
@@ -131,6 +157,14 @@ class Feed:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+async def _beside_the_loop(call: Callable[[], None]) -> None:
+    """Call what asks the store. When who awaits is cancelled it ends by itself."""
+    if sys.platform == "emscripten":  # there are no threads
+        call()
+    else:
+        await asyncio.get_running_loop().run_in_executor(None, call)
 
 
 class Trigger:
