@@ -23,7 +23,7 @@ NATIVE := pyproject.toml setup.py \
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-core test-cross test-python test-proof test-board test-wasm \
-        lint format bench docs wheel check-wheel venv venv-dev venv-bench clean distclean
+        lint format audit pin bench docs wheel check-wheel venv venv-dev venv-bench clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -57,6 +57,12 @@ lint: venv-dev ## ruff, mypy, clang-format, clang-tidy, shellcheck, and the rule
 
 format: venv-dev ## writes what `make lint` asks of the formatting
 	@tools/lint --fix
+
+audit: ## whether an advisory names a version that is pinned here
+	@tools/audit
+
+pin: ## writes requirements/*.txt, with hashes, from requirements/*.in
+	@tools/pin
 
 bench: venv-dev venv-bench ## corestate measured beside its peers; writes docs/benchmarks.md and the README's figures
 	@tools/bench

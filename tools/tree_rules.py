@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -29,6 +30,18 @@ PRINTS = re.compile(
     r"|\bConsole\("
 )
 MAY_PRINT = "src/corestate/cli/output.py"
+
+LOOSE = {
+    "an action that is not named by its commit": re.compile(r"^\s*(?:- )?uses:(?! \./)(?!.*@[0-9a-f]{40} # v)"),
+    "pip installs without --require-hashes": re.compile(
+        r"\bpip (?:install|download|wheel)\b(?!.*--require-hashes)(?!.*--no-deps)(?!.* corestate\b)(?!.*--no-input)"
+    ),
+    "npm runs the scripts of packages": re.compile(
+        r"\bnpm (?:ci|i|install)\b(?! makes)(?! installs)(?!.*--ignore-scripts)"
+    ),
+    "cargo without --locked": re.compile(r"^[^#]*\bcargo (?:build|test|run|install)\b(?!.*--locked)"),
+}
+"""How a line fetches something nobody has compared with a digest."""
 
 
 def tree() -> list[Path]:
@@ -76,10 +89,34 @@ def unlisted_packages(files: list[Path]) -> list[str]:
     return found
 
 
+def unpinned(files: list[Path]) -> list[str]:
+    """What is fetched without being held to a digest: actions, Python packages, npm packages, installs."""
+    found = []
+    for path in files:
+        name = path.relative_to(ROOT).as_posix()
+        if path.name == "package-lock.json":
+            packages = json.loads(path.read_text())["packages"].items()
+            loose = [place for place, one in packages if place and not one.get("integrity", "").startswith("sha512-")]
+            found += [f"{name}:1: {place} has no integrity" for place in loose]
+        elif re.fullmatch(r"(requirements|wasm/tests/pyodide)/\w+\.txt", name):
+            entries = path.read_text().replace("\\\n", " ").splitlines()
+            loose = [
+                one.split("==")[0] for one in entries if one and not one.startswith("#") and "--hash=sha256:" not in one
+            ]
+            found += [f"{name}:1: {one} has no hash; run tools/pin" for one in loose]
+        elif name.startswith((".github/", ".ci/", "tools/", "wasm/", "embedded/", "bench/", "docs/", "pyproject")):
+            if path.suffix not in ("", ".yml", ".sh", ".mjs", ".md", ".toml"):
+                continue
+            for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+                for what in (what for what, pattern in LOOSE.items() if pattern.search(text)):
+                    found.append(f"{name}:{number}: {what}")
+    return found
+
+
 def main() -> int:
     """Check the whole tree."""
     files = tree()
-    found = [breach for path in files for breach in breaches_of(path)] + unlisted_packages(files)
+    found = [breach for path in files for breach in breaches_of(path)] + unlisted_packages(files) + unpinned(files)
     print(*found, sep="\n", end="\n" if found else "")
     return 1 if found else 0
 

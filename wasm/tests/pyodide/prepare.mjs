@@ -1,6 +1,6 @@
 /** What the tests in Pyodide need: wheels on this disk, and the Python tests as text. */
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { ROOT, WASM } from "../../tools/compiler.mjs";
@@ -26,8 +26,11 @@ function thirdParty() {
   rmSync(WHEELS, { recursive: true, force: true });
   mkdirSync(WHEELS, { recursive: true });
   const pure = ["--only-binary=:all:", "--implementation", "py", "--abi", "none", "--platform", "any", "--python-version", "3.14"];
-  pip(["download", "-q", "--no-deps", ...pure, "-d", WHEELS, "-r", REQUIREMENTS]);
-  pip(["wheel", "-q", "--no-deps", "--no-binary", "msgpack", "-w", WHEELS, "msgpack==1.2.4"], { MSGPACK_PUREPYTHON: "1" });
+  pip(["download", "-q", "--no-deps", "--require-hashes", ...pure, "-d", WHEELS, "-r", REQUIREMENTS]);
+  const msgpack = path.join(BUILD, "msgpack.txt");
+  writeFileSync(msgpack, execFileSync(path.join(ROOT, "tools/pinned"), ["base", "msgpack"]));
+  const built = ["--no-deps", "--require-hashes", "--no-build-isolation", "--no-binary", "msgpack"];
+  pip(["wheel", "-q", ...built, "-w", WHEELS, "-r", msgpack], { MSGPACK_PUREPYTHON: "1" });
   cpSync(REQUIREMENTS, stamp);
 }
 
