@@ -66,6 +66,7 @@ from corestate.participants import Participant
 from corestate.payload import Undecodable
 from corestate.region import Region, attach_region, create_region, open_region, unlink
 from corestate.scopes.ephemeral import EphemeralScope
+from corestate.scopes.erasing import Erased
 from corestate.scopes.feed import ChangeRow, Feed, Trigger
 from corestate.scopes.history import Difference, ScopeView, Version
 from corestate.scopes.hooks import Hook, Hooks, RefusedError, Subject
@@ -125,6 +126,7 @@ __all__ = [
     "Engine",
     "Entry",
     "EphemeralScope",
+    "Erased",
     "Event",
     "Events",
     "Feed",

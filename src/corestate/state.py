@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from corestate.config import RegionConfig
     from corestate.health import Health
     from corestate.region import Mode, Region
+    from corestate.scopes.erasing import Erased
     from corestate.scopes.hooks import Hooks
     from corestate.scopes.limits import Limits
     from corestate.snapshot import SnapshotInfo
@@ -250,6 +251,10 @@ class StateManager:
     def delete_state(self, id: str, type: str) -> bool:  # noqa: A002
         """Delete the state of an id; False when there was none."""
         return self.states.delete(id, type)
+
+    def erase(self, scope: Scope | EphemeralScope, key: str | None = None, *, prefix: str | None = None) -> Erased:
+        """Erase a key of a scope, its keys that start with ``prefix``, or all of it; see ``Scope.erase``."""
+        return scope.erase(key, prefix=prefix)
 
     def retain(self, *, age: float | None = None, versions: int | None = None) -> int:
         """Forget versions older than ``age`` seconds, and all but the newest ``versions`` of a key; says how many."""

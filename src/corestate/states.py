@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from corestate.events import Events
+    from corestate.scopes.erasing import Erased
     from corestate.scopes.feed import ChangeRow
     from corestate.scopes.space import Space
 
@@ -53,6 +54,10 @@ class States:
     def delete(self, id: str, type: str) -> bool:  # noqa: A002
         """Delete the state of an id; False when there was none."""
         return self.scope(type).delete(id)
+
+    def erase(self, id: str, type: str) -> Erased:  # noqa: A002
+        """Erase the state of an id with its history; see ``Scope.erase``."""
+        return self.scope(type).erase(id)
 
     def subscribe(self, type: str, id: str | None = None, *, since: int | None = None) -> StateSubscription:  # noqa: A002
         """The changes of one id, or of every id of a type: an iterator with ``get(timeout)``.

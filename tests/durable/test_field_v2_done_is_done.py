@@ -109,6 +109,11 @@ def _(state):
     return scope(state).clear
 
 
+@verb("Scope.erase", "StateManager.erase", "Workflow.erase", "States.erase")
+def _(state):
+    return scope(state).erase
+
+
 @verb("Scope.copy_to")
 def _(state):
     found = scope(state)

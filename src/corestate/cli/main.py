@@ -17,7 +17,7 @@ from corestate.cli.lists import agents, health, locks, show
 from corestate.cli.mirror import mirror
 from corestate.cli.output import careful_streams, say
 from corestate.cli.regions import create, restore, snapshot, unlink
-from corestate.cli.scopes import adopt, at, changes, delete, get, history, keys, set_
+from corestate.cli.scopes import adopt, at, changes, delete, erase, get, history, keys, set_
 from corestate.cli.tasks import tasks
 from corestate.cli.top import top
 from corestate.cli.watch import watch
@@ -38,7 +38,7 @@ def cli() -> None:
     """
 
 
-_DURABLE = (get, set_, delete, keys, history, at, changes, tasks, audit, audit_prune, adopt)
+_DURABLE = (get, set_, delete, erase, keys, history, at, changes, tasks, audit, audit_prune, adopt)
 for _command in (
     *_DURABLE,
     create,

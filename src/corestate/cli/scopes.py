@@ -1,4 +1,4 @@
-"""Commands on scoped state: get, set, delete, keys, history, at, changes."""
+"""Commands on scoped state: get, set, delete, erase, keys, history, at, changes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from corestate.scopes.scope import Scope
     from corestate.state import StateManager
 
-__all__ = ["adopt", "at", "changes", "delete", "get", "history", "keys", "set_"]
+__all__ = ["adopt", "at", "changes", "delete", "erase", "get", "history", "keys", "set_"]
 
 
 def _on_scope(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,6 +104,35 @@ def delete(address: str, store: str | None, scope: str, key: str) -> None:
     """Delete a key; its history stays."""
     with corestate.attach(address, store=store) as state:
         del _scope(state, scope)[key]
+
+
+@click.command()
+@_on_scope
+@click.argument("key", required=False)
+@click.option("--prefix", metavar="TEXT", help="Instead of KEY: every key that starts so.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Instead of KEY: the whole scope, of a workflow with its steps."
+)
+@json_option
+def erase(
+    address: str, store: str | None, scope: str, key: str | None, prefix: str | None, everything: bool, as_json: bool
+) -> None:
+    """Erase a key: its value, its history, and what is left of them in the files of region and store.
+
+    That it was erased is kept, with its name. Exits with 1 where somebody who still reads an older state of the store
+    keeps the files from being rid of it: do it again then.
+    """
+    if (key is not None) + (prefix is not None) + everything != 1:
+        raise click.UsageError("give a KEY, --prefix, or --all")
+    with corestate.attach(address, store=store) as state:
+        done = _scope(state, scope).erase(key, prefix=prefix)
+    if as_json:
+        emit(done._asdict())
+    else:
+        left = "" if done.complete else "; still in the store's files, erase again"
+        say(f"erased {done.keys} keys with {done.versions} versions{left}")
+    if not done.complete:
+        raise SystemExit(1)
 
 
 @click.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from corestate._binding import error
 from corestate.errors import UnsupportedError, WrongTypeError
 from corestate.scopes.encoding import decode, encode
+from corestate.scopes.erasing import Erased, chosen
 from corestate.scopes.hot import MISS
 from corestate.scopes.limits import checked_key
 from corestate.scopes.rows import ConflictError
@@ -109,6 +110,13 @@ class EphemeralScope(Typed, MutableMapping[str, Any]):
     def __delitem__(self, key: str) -> None:
         if not self.delete(key):
             raise KeyMissingError.because(f"key {key!r:.80} of {self.path}")
+
+    def erase(self, key: str | None = None, *, prefix: str | None = None) -> Erased:
+        """Erase a key, the keys that start with ``prefix``, or all; nothing of their values is left in the region."""
+        wanted = chosen(key, prefix)
+        names = [key] if key is not None else [name for name in self.keys() if wanted(name)]
+        there = sum(self.delete(name) for name in names)
+        return Erased(there, there, complete=True)
 
     def increment(self, key: str, by: float = 1, *, initial: float = 0, ttl: float | None = None) -> Any:
         """Add to a number, atomically; returns the new value."""

@@ -33,7 +33,7 @@ class Version:
     """None where ``deleted``."""
     deleted: bool
     operation: str
-    """``set``, ``increment``, ``delete``, ``expire``, ``copy``, ``move``, ``revert``, ``fork``."""
+    """``set``, ``increment``, ``delete``, ``expire``, ``copy``, ``move``, ``revert``, ``fork``, ``erase``."""
     time_ns: int
     change: int
     """The sequence of the change, in the order of all commits."""

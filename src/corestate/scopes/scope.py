@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from corestate.errors import InvalidError, RangeError, WrongTypeError
+from corestate.scopes import erasing
 from corestate.scopes import history as histories
 from corestate.scopes.encoding import decode, encode
 from corestate.scopes.hot import MISS
@@ -20,6 +21,7 @@ from corestate.scopes.typed import Typed
 if TYPE_CHECKING:
     import datetime as dt
 
+    from corestate.scopes.erasing import Erased
     from corestate.scopes.history import Difference, ScopeView, Version
     from corestate.scopes.paths import ScopePath
     from corestate.scopes.rows import Current
@@ -263,6 +265,19 @@ class Scope(Typed, MutableMapping[str, Any]):
     def clear(self) -> None:
         """Delete every key at once. The history stays."""
         self._replace({}, self.path, self.limits, remove=self.keys())
+
+    def erase(self, key: str | None = None, *, prefix: str | None = None) -> Erased:
+        """Erase a key, the keys that start with ``prefix``, or all: value, every version, and the copies in use.
+
+        What was erased is gone from the region's memory and from the store's files, not only from what can be asked
+        for. That a key was erased, its name and the numbers of its versions stay. Copies that were made elsewhere are
+        not known here: other scopes, backups, details of audit rows, data of tasks. O(the store's size).
+
+        Raises:
+            RefusedError: a hook that runs before deletions refused. InvalidError, WrongTypeError: of the arguments.
+            ReadOnlyError, StoreError. Nothing has changed then.
+        """
+        return erasing.erase(self._space, self.path, key, prefix)
 
     def copy_to(self, other: Scope) -> int:
         """Set every key of this scope in the other one, at once; returns how many. Expiries go along."""

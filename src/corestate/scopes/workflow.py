@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from corestate.scopes.encoding import decode
+from corestate.scopes.erasing import Erased
 from corestate.scopes.paths import ScopePath
 from corestate.scopes.rows import CHANGES_OF
 from corestate.scopes.scope import Scope
@@ -46,6 +47,13 @@ class Workflow(Scope):
         with self._space.store.read() as rows:
             found = [ScopePath.from_bytes(path) for (path,) in rows.all("SELECT path FROM scopes")]
         return sorted(path.name for path in found if path.parts[:-1] == self.path.parts)
+
+    def erase(self, key: str | None = None, *, prefix: str | None = None) -> Erased:
+        """As ``Scope.erase``; of all, with neither key nor prefix, in every step as well."""
+        done = [super().erase(key, prefix=prefix)]
+        if key is None and prefix is None:
+            done.extend(self.step(name).erase() for name in self.steps())
+        return Erased(sum(one.keys for one in done), sum(one.versions for one in done), done[-1].complete)
 
     def timeline(self) -> list[Moment]:
         """What happened in the workflow and its steps, and to tasks, audit rows and events that name it, by time.
