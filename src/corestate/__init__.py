@@ -27,6 +27,7 @@ from corestate.audit import (
     AuditBrokenError,
     AuditError,
     AuditEvent,
+    AuditHeldError,
     AuditKeyError,
     AuditRow,
 )
@@ -106,6 +107,7 @@ __all__ = [
     "AuditBrokenError",
     "AuditError",
     "AuditEvent",
+    "AuditHeldError",
     "AuditKeyError",
     "AuditRow",
     "Budget",

@@ -138,8 +138,8 @@ class Durable:
 
     @property
     def there(self) -> bool:
-        """Whether there is a store already, open or as a file; looking makes none."""
-        if self._store is not None:
+        """Whether this region has ever had a store, be it gone by now; looking makes none."""
+        if self._store is not None or self._known_store() is not None:
             return True
         try:
             path = self.path

@@ -19,9 +19,12 @@ ROWS = 20
 def by_hand(path):
     """The store as who has the file, and sqlite3, has it."""
     database = sqlite3.connect(f"{path}.db")
-    for trigger in ("audit_unchanged", "audit_kept"):
-        database.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+    triggers = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        database.execute(f"DROP TRIGGER {name}")
     yield database
+    for _, sql in triggers:
+        database.execute(sql)
     database.commit()
     database.close()
 
@@ -172,10 +175,11 @@ def test_who_has_no_key_cannot_forge_an_anchor(path):
     with by_hand(path) as database:
         database.execute("DELETE FROM audit WHERE sequence > 10")
         ((digest,),) = database.execute("SELECT hash FROM audit WHERE sequence = 10")
-    from corestate.audit.anchor import AnchorFile
+    from corestate.audit.anchor import AnchorFile, End
 
     Path(f"{path}.db.anchor").unlink()
-    AnchorFile(Path(f"{path}.db.anchor"), store_id, Chain(None), sync=False).write(Anchor(10, digest))
+    forged = AnchorFile(Path(f"{path}.db.anchor"), store_id, Chain(None), sync=False)
+    forged.write(End(10, digest, 0, bytes(32)))
     with pytest.raises(corestate.AuditAnchorError):
         verify(path, KEY)
 

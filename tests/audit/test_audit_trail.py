@@ -81,7 +81,7 @@ def test_export(state, tmp_path):
     out = io.StringIO()
     assert state.audit.export(out, "csv", agent_id="=cmd") == 1
     (row,) = csv.DictReader(io.StringIO(out.getvalue()))
-    assert (row["agent_id"], row["event_type"]) == ("=cmd", "A,B")
+    assert (row["agent_id"], row["event_type"]) == ("'=cmd", "A,B")
     assert json.loads(row["details"]) == {"quote": '"', "line": "a\nb"}
     with pytest.raises(errors.InvalidError, match="jsonl"):
         state.audit.export(io.StringIO(), "xml")

@@ -1,7 +1,7 @@
 """The audit trail. See ``corestate.audit.trail.Audit``, which is ``state.audit``."""
 
 from corestate.audit.anchor import Anchor
-from corestate.audit.errors import AuditAnchorError, AuditBrokenError, AuditError, AuditKeyError
+from corestate.audit.errors import AuditAnchorError, AuditBrokenError, AuditError, AuditHeldError, AuditKeyError
 from corestate.audit.rows import AuditEvent, AuditRow
 from corestate.audit.trail import Audit
 
@@ -12,6 +12,7 @@ __all__ = [
     "AuditBrokenError",
     "AuditError",
     "AuditEvent",
+    "AuditHeldError",
     "AuditKeyError",
     "AuditRow",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from corestate.errors import CorestateError
 
-__all__ = ["AuditAnchorError", "AuditBrokenError", "AuditError", "AuditKeyError"]
+__all__ = ["AuditAnchorError", "AuditBrokenError", "AuditError", "AuditHeldError", "AuditKeyError"]
 
 
 class AuditError(CorestateError, RuntimeError):
@@ -35,3 +35,13 @@ class AuditKeyError(AuditError, PermissionError):
     expected = "the key this trail was begun with"
     found = "another, or none"
     advice = "state.audit.use_key(key) before anything else"
+
+
+class AuditHeldError(AuditError):
+    """Rows that were held back could be written neither to the store nor to a file beside it."""
+
+    expected = "to commit what was held back, or to keep it in a file beside the store"
+    found = "that neither can be written"
+    advice = "the error's `rows` has them: log them again once the store can be written"
+    rows: tuple[tuple[int, str, str, str], ...] = ()
+    """Each with its time (ns since the epoch), agent id, event type, and details as JSON text."""

@@ -5,22 +5,42 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import enum
+import io
 import json
 import math
+import os
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from corestate.errors import InvalidError, NotANumberError, TooBigError, WrongTypeError
+from corestate._trusted import replacing
+from corestate.errors import CorestateError, InvalidError, NotANumberError, StorageError, TooBigError, WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from corestate.stores import Row, Store
 
-__all__ = ["AuditEvent", "AuditRow", "Filter", "checked", "export", "nanoseconds", "rows_of"]
+__all__ = [
+    "AuditEvent",
+    "AuditRow",
+    "Filter",
+    "checked",
+    "event_of",
+    "export",
+    "kept_by",
+    "nanoseconds",
+    "rows_of",
+    "several",
+    "to_file",
+]
 
 ID_BYTES, TYPE_BYTES, DETAILS_BYTES = 256, 64, 1 << 20
 _AT_ONCE = 2000
+_FAR = 9.2e9
+_FORMULA = tuple(
+    "=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20"
+)  # and an apostrophe, so that what was put before is told from what was there
+_EXPORTED = (b'{"sequence":', b'"sequence","time_ns",')
 _FIELDS = ("sequence", "time_ns", "agent_id", "event_type", "details", "hash")
 
 
@@ -33,6 +53,8 @@ class AuditEvent(str, enum.Enum):
     AGENT_STARTED = "AGENT_STARTED"
     AGENT_COMPLETED = "AGENT_COMPLETED"
     AGENT_STATUS = "AGENT_STATUS"
+    BUDGET_OVERRUN = "BUDGET_OVERRUN"
+    BUDGET_PERIOD = "BUDGET_PERIOD"
     AUDIT_PRUNED = "AUDIT_PRUNED"
     """Written by ``prune`` alone: which rows it took."""
 
@@ -87,6 +109,43 @@ def checked(agent_id: object, event_type: object, details: object) -> tuple[str,
     return str.__str__(agent_id), str.__str__(kind), "{}" if details is None else as_json(details)
 
 
+def several(events: object) -> Iterable[Any]:
+    """The rows given to ``log_many``, as far as they are rows."""
+    if isinstance(events, (str, bytes)) or not hasattr(events, "__iter__"):
+        raise WrongTypeError.because(
+            "audit.log_many()", expected="rows of (agent id, event type, details)", found=f"{events!r:.60}"
+        )
+    return events
+
+
+def event_of(event: object) -> tuple[Any, Any, Any]:
+    """One of them."""
+    if not isinstance(event, (tuple, list)) or len(event) not in (2, 3):
+        raise WrongTypeError.because(
+            "audit.log_many()", expected="rows of (agent id, event type, details)", found=f"{event!r:.60}"
+        )
+    agent_id, event_type, *details = event
+    return agent_id, event_type, details[0] if details else None
+
+
+def kept_by(age: object, count: object) -> tuple[float | None, int | None]:
+    """The arguments of ``prune``."""
+    if age is None and count is None:
+        raise InvalidError.because(
+            "audit.prune()", expected="age in seconds or count, 0 or more", found="neither", advice="give one"
+        )
+    for what, value, kind in (("age", age, (int, float)), ("count", count, (int,))):
+        if value is None:
+            continue
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise WrongTypeError.because(f"audit.prune({what}=)", expected="a number", found=f"{value!r:.60}")
+        if math.isnan(value):
+            raise NotANumberError.because(f"audit.prune({what}=)")
+        if value < 0:
+            raise InvalidError.because(f"audit.prune({what}=)", expected="0 or more", found=f"{value!r:.60}")
+    return age, count  # type: ignore[return-value]
+
+
 def as_json(details: object) -> str:
     """Details as JSON text.
 
@@ -127,8 +186,18 @@ def nanoseconds(moment: object, what: str) -> int:
     if isinstance(moment, (int, float)) and not isinstance(moment, bool):
         if not math.isfinite(moment):
             raise NotANumberError.because(what)
-        return min(max(int(moment * 1e9), -(1 << 63)), (1 << 63) - 1)
+        return int(min(max(moment, -_FAR), _FAR) * 1e9)
     raise WrongTypeError.because(what, expected="a datetime, or seconds since the epoch", found=f"{moment!r:.60}")
+
+
+def _sought(text: object, what: str) -> str:
+    if not isinstance(text, str):
+        raise WrongTypeError.because(what, expected="a str", found=f"{text!r:.60} ({type(text).__name__})")
+    try:
+        text.encode()
+    except UnicodeEncodeError as cause:
+        raise InvalidError.because(what, expected="Unicode", found=str(cause), advice="no row can have it") from None
+    return str.__str__(text)
 
 
 class Filter:
@@ -138,10 +207,12 @@ class Filter:
         conditions, self.parameters = ["sequence > ?"], list[object]()
         if agent_id is not None:
             conditions.append("agent_id = ?")
-            self.parameters.append(str(agent_id))
+            self.parameters.append(_sought(agent_id, "agent_id"))
         if event_type is not None:
             conditions.append("event_type = ?")
-            self.parameters.append(event_type.value if isinstance(event_type, enum.Enum) else str(event_type))
+            self.parameters.append(
+                _sought(event_type.value if isinstance(event_type, enum.Enum) else event_type, "event_type")
+            )
         if since is not None:
             conditions.append("time_ns >= ?")
             self.parameters.append(nanoseconds(since, "since"))
@@ -177,22 +248,65 @@ def rows_of(store: Store, wanted: Filter, after: int = 0) -> Iterator[AuditRow]:
 
 
 def export(found: Iterable[AuditRow], out: IO[str], form: str) -> int:
-    """Write rows as JSON Lines or CSV; returns how many.
+    """Write rows as JSON Lines or CSV; returns how many. See ``Audit.export``.
 
     Raises:
         InvalidError: a form that is neither ``"jsonl"`` nor ``"csv"``.
     """
-    if form not in ("jsonl", "csv"):
-        raise InvalidError.because("audit export", expected='the form "jsonl" or "csv"', found=repr(form))
+    _insist_on_form(form)
     count = 0
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # else a lone \\r is left bare
     if form == "csv":
         writer.writerow(_FIELDS)
     for row in found:
         count += 1
         if form == "jsonl":
-            out.write(json.dumps(row.to_dict(), ensure_ascii=False, separators=(",", ":")) + "\n")
+            out.write(_text(row.to_dict()) + "\n")
         else:
-            details = json.dumps(row.details, ensure_ascii=False, separators=(",", ":"))
-            writer.writerow((row.sequence, row.time_ns, row.agent_id, row.event_type, details, row.hash))
+            cells = (row.agent_id, row.event_type, _text(row.details), row.hash)
+            writer.writerow((row.sequence, row.time_ns, *map(_cell, cells)))
     return count
+
+
+def to_file(found: Iterable[AuditRow], path: str | os.PathLike[str], form: str) -> int:
+    """The same, into a file that takes its place as a whole.
+
+    Raises:
+        InvalidError, UntrustedFileError, StorageError.
+    """
+    _insist_on_form(form)
+    what = f"audit export {os.fspath(path)!r:.200}"
+    try:
+        with replacing(path, what, purpose="audit-export", may_replace=lambda head: head.startswith(_EXPORTED)) as raw:
+            out = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+            try:
+                return export(found, out, form)
+            finally:
+                out.detach()
+    except CorestateError:
+        raise
+    except (OSError, ValueError) as cause:
+        raise StorageError.because(
+            what, expected="a place where a file can be made", found=str(cause), advice="check the path"
+        ) from cause
+
+
+def _insist_on_form(form: object) -> None:
+    if form not in ("jsonl", "csv"):
+        raise InvalidError.because("audit export", expected='the form "jsonl" or "csv"', found=f"{form!r:.60}")
+
+
+def _text(value: object) -> str:
+    """As JSON; what somebody wrote by hand and no UTF-8 can carry comes with escapes."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(value, separators=(",", ":"))
+    return text
+
+
+def _cell(text: object) -> str:
+    """A text as no spreadsheet takes it for a formula."""
+    shown = str(text).encode("utf-8", "backslashreplace").decode()
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from corestate.audit.anchor import START, Anchor, AnchorFile
-from corestate.audit.batch import Batch
+from corestate._arguments import unsigned
+from corestate.audit import held
+from corestate.audit.anchor import BEGUN, START, Anchor, AnchorFile, End, Ends
+from corestate.audit.batch import CLOSE_SECONDS, Batch
 from corestate.audit.chain import Chain
 from corestate.audit.errors import AuditAnchorError, AuditKeyError
-from corestate.audit.rows import AuditEvent, AuditRow, Filter, as_json, checked, export, made, rows_of
-from corestate.audit.verify import broken, pruned_through, verify
-from corestate.errors import InvalidError, ReadOnlyError
+from corestate.audit.rows import (
+    AuditEvent,
+    AuditRow,
+    Filter,
+    as_json,
+    checked,
+    event_of,
+    export,
+    kept_by,
+    made,
+    rows_of,
+    several,
+    to_file,
+)
+from corestate.audit.surroundings import anchor_path, file_mode, note, remember
+from corestate.audit.verify import Verdict, broken, pruned_through, verify
+from corestate.errors import CorestateError, InvalidError, ReadOnlyError, WrongTypeError
 from corestate.guard import Guard
 from corestate.scopes.workflow import Moment
 from corestate.stores import Durability
@@ -21,6 +37,7 @@ from corestate.stores import Durability
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from corestate.audit.batch import Packed
     from corestate.durable import Durable
     from corestate.stores import Rows, Store
 
@@ -30,13 +47,19 @@ _LAST = "SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1"
 _INSERT = "INSERT INTO audit (sequence, time_ns, agent_id, event_type, details, hash) VALUES (?, ?, ?, ?, ?, ?)"
 
 
-class Recorded(NamedTuple):
-    """Rows that were added in a transaction, to be anchored when it is committed."""
+_MARK = b"the key of the audit trail"
+_BEGUN_NOTE = b"corestate:audit"
+"""Under this name the region remembers in which store a trail has begun."""
+_LOOKS = 200
 
-    anchor: Anchor
-    """Of the last of them."""
-    sound: bool
-    """Whether the trail they were added to ended where its anchor says."""
+
+class Recorded(NamedTuple):
+    """Rows that were added in a transaction; the anchor is to hear of the commit."""
+
+    end: End
+    """How the trail ends with them."""
+    turn: int
+    """Of the anchor's; 0 where the trail they were added to does not end as its anchor says."""
 
 
 class _Opened(NamedTuple):
@@ -47,9 +70,10 @@ class _Opened(NamedTuple):
 class Audit:
     """The audit trail of a state: append-only, each row with the hash of the one before.
 
-    The anchor, a small file beside the store (``<store>.anchor``), says where the trail ends. Any thread and process
-    may add rows; they are in one order. After a loss of power a store of durability ``"normal"`` may have lost the last
-    rows, and its anchor then says so: ``verify`` names the first of them.
+    The anchor, a small file beside the store, says where the trail ends; it is written before each commit and after
+    it. Any thread and process may add rows; they are in one order. A killed writer leaves a trail that verifies. A loss
+    of power may take the last commits of a store of durability ``"normal"``, or the last writes of its anchor: then
+    ``verify`` names the first row that does not fit, and ``anchor()`` makes the anchor anew.
     """
 
     def __init__(self, durable: Durable) -> None:
@@ -58,12 +82,15 @@ class Audit:
         self._opened: _Opened | None = None
         self._key_seen = False
         self._guard = Guard()
-        self._batch = Batch(self._commit_batch)
+        self._begun_noted = False
+        self._held_taken = False
+        self._batch = Batch(lambda packed: self._commit(packed), self._keep)  # noqa: PLW0108 - looked up at each call
 
     def use_key(self, key: bytes) -> None:
         """Hash with a key, which has to be given before the first row, by every process that adds or verifies rows.
 
-        Who can write to the store but has no key can then not forge a row, a chain or an anchor.
+        Who can write to store and anchor but has no key can then not forge a row, a chain or an anchor, nor empty the
+        trail. Putting back an older copy of both takes no key; an anchor kept elsewhere shows it.
 
         Args:
             key: 16 to 64 bytes, kept elsewhere than the store.
@@ -74,17 +101,19 @@ class Audit:
         with self._guard:
             self._chain = Chain(key)
             self._close_anchor()
+        self._key_seen = False
         if self._durable.there:
             with self._store.read() as rows:
-                self._check_key(rows, begin=False)
+                self._check_key(rows)
 
     # -- adding --------------------------------------------------------------------------------
 
     def log(self, agent_id: str, event_type: str, details: Any = None) -> int | None:
         """Add a row. When this returns it is as durable as the store's durability says.
 
-        With durability ``"batched"`` it is committed within ``BATCH_SECONDS`` (0.05), or by ``flush()``; until then the
-        death of this process takes it. O(size of the details).
+        With durability ``"batched"`` it is committed within ``BATCH_SECONDS`` (0.05) while the store can be had, later
+        when another writer holds it, or by ``flush()``; until then the death of this process takes it. O(size of the
+        details).
 
         Args:
             agent_id: who, 1 to 256 bytes.
@@ -95,11 +124,13 @@ class Audit:
             Its sequence; None with durability ``"batched"``, where it has none yet.
 
         Raises:
-            WrongTypeError, InvalidError, NotANumberError, TooBigError; AuditKeyError; ReadOnlyError; StoreError.
+            WrongTypeError, InvalidError, NotANumberError, TooBigError; AuditKeyError; ReadOnlyError; StoreError;
+            UntrustedFileError, StorageError (the anchor cannot be written; then nothing is added). ClosedError.
         """
         row = checked(agent_id, event_type, details)
         if self._durable.durability is Durability.BATCHED:
             self._writable()
+            _ = self._durable.store  # gone or closed is said now, not later
             self._batch.add((time.time_ns(), *row))
             return None
         return self._commit([(time.time_ns(), *row)])
@@ -111,7 +142,7 @@ class Audit:
             As ``log``; InvalidError: no rows.
         """
         now = time.time_ns()
-        packed = [(now, *checked(*event)) for event in events]
+        packed = [(now, *checked(*event_of(event))) for event in several(events)]
         if not packed:
             raise InvalidError.because("audit.log_many()", expected="at least one row", found="none")
         return self._commit(packed)
@@ -124,15 +155,36 @@ class Audit:
         """
         self._batch.flush()
 
-    def _commit(self, packed: list[tuple[int, str, str, str]]) -> int:
+    def _commit(self, packed: list[Packed]) -> int:
         self._writable()
+        self._take_up()
         with self._store.write() as rows:
+            self._batch.decide(packed)
             recorded = self._add(rows, packed)
         self.recorded(recorded)
-        return recorded.anchor.sequence
+        return recorded.end.sequence
 
-    def _commit_batch(self, packed: list[tuple[int, str, str, str]]) -> None:
-        self._commit(packed)
+    def _keep(self, packed: list[Packed]) -> str:
+        opened = self._opened
+        store_id = opened.store.id if opened is not None else self._durable.store.id
+        return held.keep(anchor_path(self._durable), store_id, self._chain, packed, file_mode(self._durable))
+
+    def _take_up(self) -> None:
+        """Add what others could not commit before they ended. One look a manager."""
+        if self._held_taken:
+            return
+        self._held_taken = True
+        path = anchor_path(self._durable)
+        if path is None or not self._durable.writable:
+            return
+        for name, packed, place in held.waiting(path, self._store.id, self._chain):
+            recorded = None
+            with self._store.write() as rows:
+                if held.noted(rows, name):
+                    recorded = self._add(rows, packed)
+            if recorded is not None:
+                self.recorded(recorded)
+            place.remove(name)
 
     def add(self, rows: Rows, agent_id: str, event_type: str, details: Any = None) -> Recorded:
         """Add a row inside a transaction of the store: it is there if and only if the rest of it is.
@@ -142,16 +194,17 @@ class Audit:
         return self._add(rows, [(time.time_ns(), *checked(agent_id, event_type, details))])
 
     def recorded(self, recorded: Recorded) -> None:
-        """After the commit: move the anchor. A trail that did not fit its anchor keeps it, as evidence."""
-        if recorded.sound:
-            self._anchor_file.advance(recorded.anchor)
+        """After the commit: settle the anchor. A trail that did not fit its anchor keeps it, as evidence."""
+        if recorded.turn:
+            self._anchor_file.settle(recorded.turn, recorded.end)
+        if not self._begun_noted:
+            self._note_begun()
 
-    def _add(self, rows: Rows, packed: list[tuple[int, str, str, str]]) -> Recorded:
-        if not self._key_seen:
-            self._check_key(rows, begin=True)
+    def _add(self, rows: Rows, packed: list[Packed], start: Anchor | None = None) -> Recorded:
+        """Add rows, and tell the anchor first; with ``start``, retention takes the rows up to that."""
         last = rows.one(_LAST)
         at = START if last is None else Anchor(*last)
-        sound = self._fits(rows, at)
+        before, known = self._before(rows, at)
         sequence, digest = at
         chained = []
         for time_ns, agent_id, event_type, details in packed:
@@ -164,24 +217,44 @@ class Audit:
             rows.run(_INSERT, *chained[0])
         else:
             rows.many(_INSERT, chained)
-        return Recorded(Anchor(sequence, digest), sound)
+        if not known:
+            if start is not None:
+                raise AuditAnchorError.because(
+                    "audit trail",
+                    expected="a trail that ends as its anchor says, before rows are taken",
+                    found="one that does not",
+                )
+            return Recorded(End(sequence, digest, *START), 0)
+        end = End(sequence, digest, *(known[-1].start if start is None else start))
+        return Recorded(end, self._anchor_file.intend(before, (*known, end)))
 
-    def _fits(self, rows: Rows, last: Anchor) -> bool:
-        """Whether the trail, which ends here, agrees with its anchor; a trail about to begin gets one."""
-        file = self._anchor_file
-        anchor = file.peek()
-        if anchor is None:
-            if last.sequence:
-                return False
-            file.write(START)
-            return True
-        if anchor.sequence == last.sequence:
-            return anchor.hash == last.hash
-        if anchor.sequence > last.sequence:
-            return False
-        # Others have committed rows that they have not anchored yet, or died before they could.
-        row = rows.one("SELECT hash FROM audit WHERE sequence = ?", anchor.sequence)
-        return anchor == START if row is None else bool(row[0] == anchor.hash)
+    def _before(self, rows: Rows, last: Anchor) -> tuple[Ends | None, tuple[End, ...]]:
+        """What the anchor says, and the ends to fall back to when this transaction comes to nothing.
+
+        The last of these is the present end; there is none when the trail does not end as its anchor says.
+        """
+        try:
+            before = self._anchor_file.peek()
+        except AuditAnchorError:
+            before = None
+            known: tuple[End, ...] = ()
+        else:
+            known = (BEGUN,) if before is None else before.allowed
+        if not self._key_seen and not self._check_key(rows):
+            if last.sequence or BEGUN not in known or self._noted_begun():
+                return before, ()  # the mark of a trail that has begun is gone
+            rows.run("INSERT INTO meta VALUES ('audit_key', ?)", self._chain.seal(_MARK))
+        elif before is None:
+            return None, ()  # a trail has begun here, and its anchor is gone, or damaged
+        else:
+            self._key_seen = BEGUN not in known  # else the mark may be of this very transaction
+        fits = [end for end in known if end.anchor == last]
+        if not fits:
+            return before, ()
+        if fits[0] is known[-1] and len(known) > 1:
+            # Committed, or added before in this very transaction, which may yet come to nothing.
+            return before, (known[0], known[-1])
+        return before, (fits[0],)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -206,22 +279,28 @@ class Audit:
             InvalidError, WrongTypeError, NotANumberError, StoreError.
         """
         wanted = Filter(agent_id, event_type, since, until)
+        most = None if limit is None else unsigned(limit, "limit", 63)
         if not self._there():
             return []
-        if limit is None:
+        if most is None:
             return list(rows_of(self._store, wanted))
         with self._store.read() as rows:
-            return [made(row) for row in rows.all(wanted.sql, 0, *wanted.parameters, max(limit, 0))]
+            return [made(row) for row in rows.all(wanted.sql, 0, *wanted.parameters, most)]
 
     def tail(self, n: int = 10) -> list[AuditRow]:
-        """The last rows, oldest first. O(n)."""
+        """The last rows, oldest first. O(n).
+
+        Raises:
+            WrongTypeError, RangeError (n), StoreError.
+        """
+        most = unsigned(n, "n", 63)
         if not self._there():
             return []
         with self._store.read() as rows:
             found = rows.all(
                 "SELECT sequence, time_ns, agent_id, event_type, details, hash FROM audit "
                 "ORDER BY sequence DESC LIMIT ?",
-                max(n, 0),
+                most,
             )
         return [made(row) for row in reversed(found)]
 
@@ -247,19 +326,30 @@ class Audit:
     ) -> int:
         """Write rows as JSON Lines (``"jsonl"``) or CSV (``"csv"``); returns how many.
 
+        JSON Lines have the rows exactly. In CSV a text that begins as a formula of a spreadsheet does (``=``, ``+``,
+        ``-``, ``@``, tab, carriage return), or with an apostrophe, has an apostrophe put before it.
+
         Args:
-            out: a path, or a file open for text.
+            out: a path, or a file open for text. A file takes its place as a whole, mode 0600; only nothing or an
+                earlier export is replaced.
             form: see above.
             agent_id: as in ``query``, and so the rest.
             event_type: see ``query``.
             since: see ``query``.
             until: see ``query``.
+
+        Raises:
+            InvalidError (form), WrongTypeError, NotANumberError, StoreError. UntrustedFileError: another file is there.
+            StorageError: it cannot be written.
         """
         wanted = Filter(agent_id, event_type, since, until)
         found = rows_of(self._store, wanted) if self._there() else iter(())
         if isinstance(out, (str, os.PathLike)):
-            with Path(out).open("w", encoding="utf-8", newline="") as file:
-                return export(found, file, form)
+            return to_file(found, out, form)
+        if not hasattr(out, "write"):
+            raise WrongTypeError.because(
+                "audit export", expected="a path or a file open for text", found=f"{out!r:.60} ({type(out).__name__})"
+            )
         return export(found, out, form)
 
     def timeline(self, workflow: str) -> list[Moment]:
@@ -282,31 +372,55 @@ class Audit:
     def verify(self, anchor: Anchor | None = None) -> bool:
         """Check every row, every link and the end; True, or an error that names the first row that shows a fault.
 
-        Finds rows that were changed, are missing or were added in between, a tail that was cut off, and a chain that
-        was made anew. O(rows), some 3 us each; memory does not grow with the trail. Rows may be added meanwhile.
+        Finds rows that were changed, are missing or were added, a tail that was cut off, a retention that was not
+        ``prune``'s, a chain that was made anew, and triggers that are gone. O(rows), some 3 us each; memory does not
+        grow with the trail. Rows may be added meanwhile.
 
         Args:
             anchor: one kept elsewhere (``anchor()`` gives it), checked beside the anchor file; without such a file,
                 instead of it.
 
         Raises:
-            AuditBrokenError: ``sequence`` is the row. AuditAnchorError: there is no anchor to check the end against.
-            AuditKeyError.
+            AuditBrokenError: ``sequence`` is the row. AuditAnchorError: there is no anchor to check the end against, or
+            retention has taken the row of the one given. AuditKeyError. UntrustedFileError, StorageError, StoreError.
         """
+        if anchor is not None and not isinstance(anchor, Anchor):
+            raise WrongTypeError.because(
+                "anchor", expected="an Anchor", found=f"{anchor!r:.80}", advice="Anchor.parse() makes one of text"
+            )
         if not self._there():
             if anchor is not None and anchor.sequence:
                 raise broken(1, "no store", expected=f"rows up to {anchor.sequence}")
             return True
-        self.flush()
+        if self._durable.writable:
+            self.flush()
+            self._take_up()
         with self._store.read() as rows:
-            self._check_key(rows, begin=False)
-        there = self._anchor_file.read()  # before the rows are looked at: it never says more than there is
-        anchors = [found for found in (there, anchor) if found is not None]
-        with self._store.read() as rows:
-            count = verify(rows, self._chain, anchors)
-        if count and not anchors:
-            raise AuditAnchorError.because(f"audit trail of {count} rows")
+            self._check_key(rows)
+        file = self._anchor_file
+        for look in range(_LOOKS):
+            first = file.read()
+            with self._store.read() as rows:
+                end = self._end(rows)  # from here on the transaction sees one moment
+                second = file.read()
+                steady = first is second is None or (
+                    first is not None and second is not None and first.turn == second.turn
+                )
+                if steady or look == _LOOKS - 1:
+                    self._examine(rows, first, None if steady else second, end, anchor)
+                    break
+            time.sleep(min(look, 10) * 0.0001)  # others commit all the time: look again
         return True
+
+    def _examine(self, rows: Rows, first: Ends | None, later: Ends | None, end: Anchor, outside: Anchor | None) -> None:
+        marked = self._check_key(rows)
+        begun = marked or self._noted_begun()
+        if not marked and (begun or end != START or (first is not None and BEGUN not in first.known)):
+            raise broken(1, "a trail that says it has never begun", expected="its mark in the store")
+        verdict = Verdict(first.allowed if first else (), later.known if later else ())
+        verify(rows, self._chain, verdict, outside)
+        if first is None and outside is None and begun:
+            raise AuditAnchorError.because(f"audit trail of {end.sequence} rows")
 
     def anchor(self) -> Anchor:
         """Where the trail ends now, to be kept elsewhere; also makes the anchor file anew from it.
@@ -314,15 +428,18 @@ class Audit:
         Do this after a restore from a backup, or once a fault that ``verify`` found has been dealt with.
 
         Raises:
-            AuditBrokenError: the trail is broken within. ReadOnlyError, StorageError.
+            AuditBrokenError: the trail is broken within. UntrustedFileError, AuditAnchorError: in the anchor's place is
+            another file. ReadOnlyError, StorageError, StoreError.
         """
         self._writable()
         self.flush()
         with self._store.read() as rows:
-            verify(rows, self._chain, [])
+            verify(rows, self._chain, Verdict(()))
         with self._store.write() as rows:
             end = self._end(rows)
-            self._anchor_file.write(end)
+            if end != START and not self._check_key(rows):
+                rows.run("INSERT INTO meta VALUES ('audit_key', ?)", self._chain.seal(_MARK))
+            self._anchor_file.write(End(*end, *pruned_through(rows)))
         return end
 
     def head(self) -> Anchor:
@@ -347,12 +464,10 @@ class Audit:
         Rows go that both would let go, from the oldest on, never the last. Returns how many went.
 
         Raises:
-            InvalidError: neither is given, or one is negative. ReadOnlyError, StoreError.
+            InvalidError: neither is given, or one is negative. WrongTypeError, NotANumberError. AuditAnchorError: the
+            trail does not end as its anchor says; it stays as it is. ReadOnlyError, StoreError.
         """
-        if (age is None and count is None) or min(age or 0, count or 0) < 0:
-            raise InvalidError.because(
-                "audit.prune()", expected="age in seconds or count, 0 or more", found=f"age={age}, count={count}"
-            )
+        age, count = kept_by(age, count)
         self._writable()
         self.flush()
         with self._store.write() as rows:
@@ -369,6 +484,7 @@ class Audit:
                         as_json({"through": through, "hash": digest.hex(), "rows": taken}),
                     )
                 ],
+                Anchor(through, digest),
             )
             rows.run("INSERT INTO audit_retention VALUES (?)", through)
             rows.run("DELETE FROM audit WHERE sequence <= ?", through)
@@ -383,12 +499,8 @@ class Audit:
         if first is None or first[0] is None:
             return 0, b"", 0
         most = end.sequence - 1
-        # A row that is not anchored yet stays: whoever finds the anchor short of it has to find the row, too.
-        anchor = self._anchor_file.peek()
-        if anchor is not None:
-            most = min(most, anchor.sequence - 1)
         if count is not None:
-            most = min(most, end.sequence - count)
+            most = min(most, end.sequence - min(count, end.sequence))
         if age is not None:
             row = rows.one(
                 "SELECT min(sequence) FROM audit WHERE time_ns >= ?", time.time_ns() - int(min(age, 1e9) * 1e9)
@@ -420,11 +532,15 @@ class Audit:
         opened = self._opened
         if opened is None or opened.store is not store:
             with self._guard:
-                path = self._durable.path
-                beside = None if path is None else path.with_name(f"{path.name}.anchor")
-                file = AnchorFile(beside, store.id, self._chain, sync=store.durability is Durability.FULL)
+                file = AnchorFile(
+                    anchor_path(self._durable),
+                    store.id,
+                    self._chain,
+                    sync=store.durability is Durability.FULL,
+                    mode=file_mode(self._durable),
+                )
                 opened = self._opened = _Opened(store, file)
-                self._key_seen = False
+                self._key_seen = self._begun_noted = self._held_taken = False
         return opened
 
     def _there(self) -> bool:
@@ -435,29 +551,51 @@ class Audit:
         if not self._durable.writable:
             raise ReadOnlyError.because("audit trail")
 
-    def _check_key(self, rows: Rows, *, begin: bool) -> None:
-        """Whether this is the trail's key; the first row settles what the key is."""
-        mark = b"the key of the audit trail"
+    def _check_key(self, rows: Rows) -> bool:
+        """Whether a trail has begun in this store, which settles what its key is.
+
+        Raises:
+            AuditKeyError: with another key, or with none.
+        """
         row = rows.one("SELECT value FROM meta WHERE name = 'audit_key'")
-        if row is None and begin:
-            rows.run("INSERT INTO meta VALUES ('audit_key', ?)", self._chain.seal(mark))
-        elif row is None:
-            return
-        elif not self._chain.sealed(mark, row[0]):
+        if row is None:
+            return False
+        if not isinstance(row[0], bytes) or not self._chain.sealed(_MARK, row[0]):
             raise AuditKeyError.because("audit trail")
-        else:
-            self._key_seen = True
+        return True
+
+    def _noted_begun(self) -> bool:
+        """Whether the region remembers that a trail has begun in this store."""
+        return self._durable.path is not None and note(self._durable, _BEGUN_NOTE) == self._store.id
+
+    def _note_begun(self) -> None:
+        """Let the region remember it: who empties the trail cannot make that undone in the store."""
+        with suppress(CorestateError):  # the rows are committed; the next will try again
+            self._begun_noted = (
+                self._durable.path is None
+                or self._noted_begun()
+                or remember(self._durable, _BEGUN_NOTE, self._store.id)
+            )
 
     def _close_anchor(self) -> None:
         if self._opened is not None:
             self._opened.anchor.close()
         self._opened = None
 
-    def close(self) -> None:
-        """Commit what is held back, and let go of the anchor."""
-        self._batch.close()
-        with self._guard:
-            self._close_anchor()
+    def close(self, timeout: float = CLOSE_SECONDS) -> None:
+        """Commit what is held back, and let go of the anchor.
+
+        Where the store cannot be had within ``timeout`` seconds the rows are kept in a file beside the anchor; who
+        opens the trail for writing next adds them.
+
+        Raises:
+            AuditHeldError: such a file cannot be written, either; the error has the rows.
+        """
+        try:
+            self._batch.close(timeout)
+        finally:
+            with self._guard:
+                self._close_anchor()
 
     def __repr__(self) -> str:
         return f"<Audit {'keyed, ' if self._chain.keyed else ''}of {self._durable.path or 'memory'}>"

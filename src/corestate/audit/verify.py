@@ -1,27 +1,30 @@
-"""Whether a trail is what was written: every row, every link, both ends."""
+"""Whether a trail is what was written: every row, every link, both ends, and the table itself."""
 
 from __future__ import annotations
 
 import json
 import struct
+from importlib import resources
 from typing import TYPE_CHECKING
 
 from corestate.audit.anchor import START, Anchor
-from corestate.audit.errors import AuditBrokenError
+from corestate.audit.errors import AuditAnchorError, AuditBrokenError
 from corestate.audit.rows import AuditEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from corestate.audit.anchor import End
     from corestate.audit.chain import Chain
     from corestate.stores import Row, Rows
 
-__all__ = ["pruned_through", "verify"]
+__all__ = ["Verdict", "broken", "pruned_through", "verify"]
 
 _AT_ONCE = 5000
+_FIRST = -(1 << 63)
 _BYTES = (
     "SELECT sequence, time_ns, CAST(agent_id AS BLOB), CAST(event_type AS BLOB), CAST(details AS BLOB), hash "
-    "FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?"
+    "FROM audit WHERE sequence >= ? ORDER BY sequence LIMIT ?"
 )
 
 
@@ -34,16 +37,21 @@ def broken(sequence: int, found: str, *, expected: str | None = None) -> AuditBr
 
 def pruned_through(rows: Rows) -> Anchor:
     """The last row that retention has taken, as the trail itself says; ``START`` when it has taken none."""
+    return _pruned(rows)[0]
+
+
+def _pruned(rows: Rows) -> tuple[Anchor, int]:
+    """The same, and the row that says so."""
     row = rows.one(
         "SELECT sequence, details FROM audit WHERE event_type = ? ORDER BY sequence DESC LIMIT 1",
         AuditEvent.AUDIT_PRUNED.value,
     )
     if row is None:
-        return START
+        return START, 1
     try:
         details = json.loads(row[1])
-        return Anchor(int(details["through"]), bytes.fromhex(details["hash"]))
-    except (ValueError, TypeError, KeyError, UnicodeDecodeError):
+        return Anchor(int(details["through"]), bytes.fromhex(details["hash"])), int(row[0])
+    except (ValueError, TypeError, KeyError, UnicodeDecodeError, OverflowError):
         raise broken(row[0], "an AUDIT_PRUNED row that says nothing of the kind") from None
 
 
@@ -53,7 +61,9 @@ class _Walk:
     def __init__(self, chain: Chain, start: Anchor, anchors: Iterable[Anchor]) -> None:
         self.at = start
         self._chain = chain
-        self._anchors = {anchor.sequence: anchor.hash for anchor in anchors}
+        self._anchors: dict[int, set[bytes]] = {}
+        for anchor in anchors:
+            self._anchors.setdefault(anchor.sequence, set()).add(anchor.hash)
 
     def past(self, found: list[Row]) -> None:
         """Check some rows, in order."""
@@ -71,7 +81,7 @@ class _Walk:
                 raise broken(
                     sequence, "that its hash does not fit", expected="the row as it was written after the one before"
                 )
-            if sequence in anchors and anchors[sequence] != before:
+            if sequence in anchors and anchors[sequence] != {before}:
                 raise broken(
                     sequence,
                     "another hash than its anchor has: the chain was made anew from some row up to this one",
@@ -80,24 +90,125 @@ class _Walk:
         self.at = Anchor(expected, before)
 
 
-def verify(rows: Rows, chain: Chain, anchors: list[Anchor]) -> int:
-    """Check the whole trail against anchors from outside; returns how many rows there are.
+class Verdict:
+    """What the anchor file says of the trail, for ``verify``.
+
+    Args:
+        allowed: how the trail may end; none: there is no anchor file.
+        upto: where it may end at most, where writers went on without a pause: then ``allowed`` says where at least.
+    """
+
+    def __init__(self, allowed: Sequence[End], upto: Sequence[End] = ()) -> None:
+        self.allowed = allowed
+        self.upto = upto
+
+    @property
+    def sure(self) -> Anchor | None:
+        """A row that is there in any case."""
+        return self.allowed[0].anchor if self.allowed else None
+
+    def check(self, end: Anchor, start: Anchor, pruned: int) -> None:
+        """Whether a trail of sound links ends and begins as it may.
+
+        Raises:
+            AuditBrokenError.
+        """
+        if not self.allowed:
+            return
+        ends = (*self.allowed, *self.upto)
+        least, most = min(one.sequence for one in ends), max(one.sequence for one in ends)
+        if end.sequence < least:
+            raise broken(end.sequence + 1, "the end of the trail", expected=f"rows up to {least}")
+        if end.sequence > most:
+            raise broken(
+                most + 1,
+                f"{end.sequence - most} rows after the last one its anchor names",
+                expected="the end of the trail",
+            )
+        fitting = [one for one in ends if one.anchor == end]
+        if not fitting and not self.upto:
+            where = next((one.sequence for one in ends if one.sequence == end.sequence), least + 1)
+            raise broken(
+                where,
+                "another hash or end than its anchor has",
+                expected=f"the trail to end with row {' or '.join(str(one.sequence) for one in ends)}",
+            )
+        if all(one.start != start for one in (fitting or ends)):
+            raise broken(
+                pruned,
+                f"a retention of the rows up to {start.sequence}, of which its anchor knows nothing",
+                expected=f"a trail that begins after row {(fitting or ends)[-1].through}",
+            )
+
+
+def verify(rows: Rows, chain: Chain, verdict: Verdict, outside: Anchor | None = None) -> int:
+    """Check the whole trail; returns how many rows there are.
+
+    Args:
+        rows: of one moment.
+        chain: makes its hashes.
+        verdict: what the anchor file says.
+        outside: an anchor that was kept elsewhere.
 
     Raises:
-        AuditBrokenError: names the first row that shows it.
+        AuditBrokenError: names the first row that shows it. AuditAnchorError: retention has taken the anchor's row.
     """
-    start = pruned_through(rows)
-    walk = _Walk(chain, start, anchors)
+    start, pruned = _pruned(rows)
+    sure = verdict.sure
+    anchors = [anchor for anchor in (sure, outside) if anchor is not None and anchor.sequence > start.sequence]
+    walk, after = _Walk(chain, start, anchors), _FIRST
     while True:
-        found = rows.all(_BYTES, walk.at.sequence if walk.at is not start else -1, _AT_ONCE)
+        found = rows.all(_BYTES, after, _AT_ONCE)
         walk.past(found)
         if len(found) < _AT_ONCE:
             break
-    for sequence, digest in sorted(anchors):
-        if sequence > walk.at.sequence:
-            raise broken(walk.at.sequence + 1, "the end of the trail", expected=f"rows up to {sequence}")
-        if sequence < start.sequence:
-            continue  # retention has taken it since
-        if sequence == start.sequence and digest != start.hash:
-            raise broken(sequence, "another hash than its anchor has", expected="the row the anchor was made for")
+        after = walk.at.sequence + 1
+    for anchor in (sure, outside):
+        if anchor is None:
+            continue
+        if anchor.sequence > walk.at.sequence:
+            raise broken(walk.at.sequence + 1, "the end of the trail", expected=f"rows up to {anchor.sequence}")
+        if anchor.sequence == start.sequence and anchor.hash != start.hash:
+            raise broken(
+                anchor.sequence, "another hash than its anchor has", expected="the row the anchor was made for"
+            )
+    verdict.check(walk.at, start, pruned)
+    _check_table(rows)
+    if outside is not None and outside.sequence < start.sequence and outside != START:
+        raise AuditAnchorError.because(
+            f"anchor {outside.sequence}",
+            expected=f"one of a row after {start.sequence}",
+            found="one whose row retention has taken since, which shows nothing any more",
+            advice="keep one elsewhere after each prune(), and verify with that",
+        )
     return walk.at.sequence - start.sequence
+
+
+def _made() -> dict[str, str]:
+    """The SQL of the trail's tables, indexes and triggers, by name."""
+    script = resources.files("corestate.stores").joinpath("schema/audit.sql").read_text("utf-8")
+    lines = "\n".join(line for line in script.splitlines() if not line.startswith("--"))
+    statements = [" ".join(statement.rstrip(";").split()) for statement in f"{lines}\n".split(";\n")]
+    return {statement.split()[2]: statement for statement in statements if statement}
+
+
+def _check_table(rows: Rows) -> None:
+    """Whether what keeps the rows is as it was made."""
+    made = _made()
+    there = {
+        str(name): " ".join(str(sql).split())
+        for name, sql in rows.all(
+            "SELECT name, sql FROM sqlite_master WHERE lower(tbl_name) IN ('audit', 'audit_retention') "
+            "AND sql IS NOT NULL"
+        )
+    }
+    for name in sorted(made.keys() | there.keys()):
+        if made.get(name) != there.get(name):
+            found = "none" if name not in there else "one that was not made here" if name not in made else "another"
+            raise AuditBrokenError.because(
+                f"audit trail, {name}", expected="the tables and triggers that keep its rows", found=found
+            )
+    if rows.one("SELECT 1 FROM audit_retention") is not None:
+        raise AuditBrokenError.because(
+            "audit trail, audit_retention", expected="no retention under way", found="one that lets go of rows"
+        )
