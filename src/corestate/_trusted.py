@@ -77,7 +77,10 @@ in_use: set[tuple[int, int]] = set()
 
 def absolute(path: str | os.PathLike[str]) -> str:
     """The same path from the root, links in it left alone: what a later ``chdir`` does not change."""
-    return os.path.join(os.getcwd(), os.fspath(path))  # noqa: PTH109, PTH118 - Path.absolute drops a trailing slash
+    path = os.fspath(path)
+    if os.path.isabs(path):  # noqa: PTH117
+        return path
+    return os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH118 - Path.absolute drops a trailing slash
 
 
 def owner_number(owner: int | str | None) -> int | None:
@@ -233,6 +236,10 @@ class Place:
                 self.what, expected="another file", found="a store that this process has open", advice="check the path"
             )
 
+    def _insist_on_one_name(self, status: os.stat_result, name: str) -> None:
+        if status.st_nlink != 1:
+            raise UntrustedFileError.because(f"{name} of {self.what}", found=f"one with {status.st_nlink} names")
+
     def judge(self, descriptor: int, *, written: bool) -> os.stat_result:
         """What a descriptor shows, once it is found to be one that may be read, or written.
 
@@ -279,6 +286,22 @@ class Place:
         descriptor = os.open(self._name(name or self.name), flags | QUIET | CLOEXEC, dir_fd=self.directory)
         try:
             self.judge(descriptor, written=bool(flags & (os.O_WRONLY | os.O_RDWR)) and not anyones)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def open_private(self, name: str) -> int:
+        """Open a file for reading and writing in a directory that nobody untrusted can write to, whoever owns it.
+
+        Raises:
+            OSError: as the system has it. UntrustedFileError: it is no regular file, or has a second name.
+        """
+        descriptor = os.open(self._name(name), os.O_RDWR | QUIET | CLOEXEC, dir_fd=self.directory)
+        try:
+            status = os.fstat(descriptor)
+            self._insist_on_regular(status)
+            self._insist_on_one_name(status, name)
         except BaseException:
             os.close(descriptor)
             raise
@@ -365,8 +388,10 @@ class Place:
         finally:
             os.close(readable)
 
-    def make_directory(self, mode: int, group: int | None = None) -> bool:
+    def make_directory(self, mode: int, group: int | None = None, owner: int | None = None) -> bool:
         """Make a directory of this name; False when the name is taken. ``mode`` and ``group`` hold whatever the umask.
+
+        With ``owner`` it is given to another user, which root alone can do.
 
         It is made closed to all others and opened last.
         """
@@ -376,14 +401,51 @@ class Place:
             return False
         descriptor = self.open_directory()
         try:
-            if group is not None and hasattr(os, "fchown") and os.fstat(descriptor).st_gid != group:
-                os.fchown(descriptor, -1, group)
+            if hasattr(os, "fchown") and (owner is not None or group not in (None, os.fstat(descriptor).st_gid)):
+                os.fchown(descriptor, -1 if owner is None else owner, -1 if group is None else group)
             if hasattr(os, "fchmod"):
                 os.fchmod(descriptor, mode)
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
         return True
+
+    def set_mode(self, name: str, mode: int) -> None:
+        """Give what has this name other permission bits, without opening it: a close would drop SQLite's locks of it.
+
+        Raises:
+            OSError: as the system has it.
+        """
+        if self.directory is None or not hasattr(os, "O_PATH"):
+            os.chmod(self._name(name), mode)  # noqa: PTH101
+            return
+        descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | CLOEXEC, dir_fd=self.directory)
+        try:
+            os.chmod(f"/proc/self/fd/{descriptor}", mode)  # noqa: PTH101
+        finally:
+            os.close(descriptor)
+
+    def look(self, name: str) -> os.stat_result | None:
+        """The status of a name in the directory, a link's own where it is one; None: nothing is there."""
+        return self._look(name)
+
+    @classmethod
+    def inside(cls, path: str, what: str) -> Place:
+        """A directory, held open until ``leave``, as the place of what lies in it; a link to one is not followed.
+
+        Its calls take ``name=``. Anybody's: ``directory_status`` is for the caller to judge.
+
+        Raises:
+            OSError: as the system has it, FileNotFoundError and NotADirectoryError among them.
+        """
+        place = cls(os.path.join(path, "."), what)  # noqa: PTH118
+        place.parent = path
+        if _BY_DIRECTORY:
+            place.directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | CLOEXEC)
+            place.directory_status = os.fstat(place.directory)
+        else:
+            place.directory_status = os.stat(path)  # noqa: PTH116
+        return place
 
     def open_directory(self) -> int:
         """Open the directory of this name; -1 where a system cannot.

@@ -49,6 +49,7 @@ __all__ = [
     "StoreError",
     "StoreFullError",
     "StoreGoneError",
+    "StoreInUseError",
     "StoreNotFoundError",
     "StoreReadOnlyError",
     "StoreVersionError",
@@ -482,6 +483,14 @@ class StoreBusyError(StoreError, BlockingIOError):
     expected = "the store to become free"
     found = "that another process is writing"
     advice = "try again; find long transactions with `corestate doctor`"
+
+
+class StoreInUseError(StoreBusyError):
+    """Another region has the store open: one store belongs to one region at a time."""
+
+    expected = "a store of this region alone"
+    found = "that another region has it open"
+    advice = "close that region, or give this one a store of its own: corestate.open(..., store=...)"
 
 
 class StoreReadOnlyError(StoreError, PermissionError):

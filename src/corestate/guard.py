@@ -30,9 +30,9 @@ class Guard:
         """Whether this thread has it."""
         return self._lock._is_owned()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001 - as threading.Condition
 
-    def acquire(self, *, blocking: bool = True) -> bool:
-        """Take it; False where that would have to wait and must not."""
-        return self._lock.acquire(blocking)
+    def acquire(self, *, blocking: bool = True, seconds: float = -1) -> bool:
+        """Take it; False where that would have to wait and must not, or not longer than ``seconds``."""
+        return self._lock.acquire(blocking, seconds)
 
     def release(self) -> None:
         """Give it back, as often as it was taken."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from corestate._arguments import seconds_to_ns
@@ -14,7 +14,7 @@ from corestate.enums import Verdict
 if TYPE_CHECKING:
     from corestate.region import Region
 
-__all__ = ["Health", "Use", "read"]
+__all__ = ["Health", "Use", "read", "with_reasons"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,10 @@ class Health:
     verdict: Verdict
     """``OK``, ``DEGRADED`` or ``FAILED``."""
     reasons: tuple[str, ...]
-    """Why, by the core's names, such as ``"dead_participants"``; empty when all is well."""
+    """Why, by the core's names, such as ``"dead_participants"``; empty when all is well.
+
+    Of the store: ``"store_gone"`` (the one this region was used with is not there any more: failed) and
+    ``"store_went_back"`` (it has less than had been committed, as an older copy has: degraded until ``adopt``)."""
     time_ns: int
     """When, in ns since the epoch."""
     engine: dict[str, Any]
@@ -90,6 +93,14 @@ def _plain(value: Any) -> Any:
 def _reasons(bits: int) -> tuple[str, ...]:
     single = (1 << i for i in range(32))
     return tuple(text(lib.cs_health_reason_name(bit)) or f"reason-{bit}" for bit in single if bits & bit)
+
+
+def with_reasons(health: Health, reasons: tuple[str, ...]) -> Health:
+    """The same with what is to be said of the store."""
+    if not reasons:
+        return health
+    worst = Verdict.FAILED if "store_gone" in reasons else max(health.verdict, Verdict.DEGRADED)
+    return replace(health, verdict=worst, reasons=health.reasons + reasons)
 
 
 def read(region: Region, stale_after: float | None = 30.0) -> Health:

@@ -136,7 +136,7 @@ class StateManager:
         Raises:
             RangeError, NotANumberError (stale_after), ClosedError.
         """
-        return health.read(self.region, stale_after)
+        return health.with_reasons(health.read(self.region, stale_after), self.durable.reasons)
 
     def participants(self) -> list[Participant]:
         """The processes attached for writing, the dead whose slots await the sweep included. O(participants)."""
@@ -269,12 +269,17 @@ class StateManager:
 
         Threads waiting in it get ClosedError, and so does every later call; the memory is unmapped at the last
         reference. Locks this process still holds count as a dead holder's. The region itself stays. Audit rows that
-        durability ``"batched"`` has held back are committed first.
+        durability ``"batched"`` has held back are committed first. A thread that is in the middle of a durable write
+        gets ClosedError, or has it committed; a commit under way is waited for.
         """
-        self.audit.close()
-        self.region.close()
-        self.durable.close()
-        self.events.nudge()
+        try:
+            self.audit.close()
+        finally:
+            try:
+                self.durable.close()
+            finally:
+                self.region.close()
+                self.events.nudge()
 
     def __enter__(self) -> Self:
         return self

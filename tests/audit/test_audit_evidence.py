@@ -18,7 +18,7 @@ ROWS = 20
 @contextlib.contextmanager
 def by_hand(path):
     """The store as who has the file, and sqlite3, has it."""
-    database = sqlite3.connect(f"{path}.db")
+    database = sqlite3.connect(f"{path}.d/store.db")
     triggers = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
     for name, _ in triggers:
         database.execute(f"DROP TRIGGER {name}")
@@ -141,7 +141,7 @@ def test_a_recomputed_chain(trail, key):
 
 
 def test_the_anchor_file_forged_or_gone(trail, key):
-    anchor = Path(f"{trail}.db.anchor")
+    anchor = Path(f"{trail}.d/anchor")
     kept, whole = anchor.read_bytes(), None
     with corestate.attach(trail, mode="r") as state:
         whole = state.audit.head()
@@ -177,8 +177,8 @@ def test_who_has_no_key_cannot_forge_an_anchor(path):
         ((digest,),) = database.execute("SELECT hash FROM audit WHERE sequence = 10")
     from corestate.audit.anchor import AnchorFile, End
 
-    Path(f"{path}.db.anchor").unlink()
-    forged = AnchorFile(Path(f"{path}.db.anchor"), store_id, Chain(None), sync=False)
+    Path(f"{path}.d/anchor").unlink()
+    forged = AnchorFile(Path(f"{path}.d/anchor"), store_id, Chain(None), sync=False)
     forged.write(End(10, digest, 0, bytes(32)))
     with pytest.raises(corestate.AuditAnchorError):
         verify(path, KEY)
@@ -207,7 +207,7 @@ def test_the_anchor_of_another_store_is_no_anchor(trail, key, tmp_path):
             state.audit.use_key(key)
         for n in range(ROWS):
             state.audit.log(f"a{n % 2}", "T", {"n": n})
-    shutil.copy(tmp_path / "other.state.db.anchor", f"{trail}.db.anchor")
+    shutil.copy(tmp_path / "other.state.d/anchor", f"{trail}.d/anchor")
     with pytest.raises(corestate.AuditAnchorError, match="another store"):
         verify(trail, key)
 

@@ -44,7 +44,7 @@ def test_looking_makes_no_store(state, path):
     assert len(state.audit) == 0
     assert state.audit.verify() is True
     assert state.audit.head().sequence == 0
-    assert not Path(f"{path}.db").exists()
+    assert not Path(f"{path}.d").exists()
 
 
 def test_query_by_agent_type_and_time(state):

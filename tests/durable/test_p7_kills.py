@@ -179,7 +179,7 @@ def failed(state: StateManager) -> None:
 
 def unanchored(state: StateManager) -> None:
     logged(state)
-    Path(f"{state.address}.db.anchor").unlink()
+    Path(f"{state.address}.d/anchor").unlink()
 
 
 def anchored(state: StateManager) -> bool:

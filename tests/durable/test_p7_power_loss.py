@@ -58,7 +58,7 @@ def recorded(request, recorder, tmp_path):
     directory.mkdir()
     subprocess.run(
         [
-            *(sys.executable, "-c", PROGRAM, tmp_path / "region.state", directory / "s.db", directory / ACKNOWLEDGED),
+            *(sys.executable, "-c", PROGRAM, tmp_path / "region.state", directory, directory / ACKNOWLEDGED),
             *(request.param, str(ROUNDS)),
         ],
         check=True,
@@ -67,13 +67,13 @@ def recorded(request, recorder, tmp_path):
     )
     records = [record for record in read_log(tmp_path / "log") if not record.name.endswith("-shm")]
     assert sum(record.name == ACKNOWLEDGED for record in records) == ROUNDS
-    assert any(record.name == "s.db" and record.kind == "W" for record in records), "there were checkpoints"
+    assert any(record.name == "store.db" and record.kind == "W" for record in records), "there were checkpoints"
     return request.param, records
 
 
 def found_in(directory: Path) -> tuple[int, int, int]:
     """How many rounds there are of the transaction, the audit row and the spending; checks that all of it is sound."""
-    with corestate.open("heap:", store=directory / "s.db") as state:
+    with corestate.open("heap:", store=directory) as state:
         assert state.durable.store.check() == []
         first, second = (scope.get("n", -1) for scope in (state.scope("global"), state.scope("user", "ann")))
         assert first == second, "a transaction is whole"
@@ -109,7 +109,7 @@ def test_p7_power_is_lost(recorded, tmp_path):
 
 def verified(directory: Path) -> bool:
     """Whether the trail is as its anchor has it. In ``normal`` the anchor may know of rows that the power took."""
-    with corestate.open("heap:", store=directory / "s.db") as state:
+    with corestate.open("heap:", store=directory) as state:
         try:
             return state.audit.verify()
         except AuditBrokenError as missing:

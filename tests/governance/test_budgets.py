@@ -127,7 +127,7 @@ def test_a_live_budget_makes_no_store(state, path):
     with corestate.attach(path) as other:
         assert other.budgets["b"].spent == 10
         assert not other.budgets["b"].durable
-    assert not Path(f"{path}.db").exists()
+    assert not Path(f"{path}.d").exists()
 
 
 def test_an_observer_looks(state, budget, path):
@@ -248,14 +248,12 @@ def test_a_crash_of_everything_keeps_what_was_committed(path):
 
 def test_another_boot_counts_only_what_the_store_has(path, monkeypatch):
     """Pages of the region may outlive a loss of power that the store's last commits did not."""
-    from corestate.governance import budgets
-
     with corestate.open(path) as state:
         state.budgets.create("b", 1000).spend(300)
         held = state.budgets["b"].reserve(500)
         with state.durable.store.write() as rows:
             rows.run("UPDATE budgets SET spent = 250 WHERE name = 'b'")
-        monkeypatch.setattr(budgets, "_boot", lambda: "another boot")
+        monkeypatch.setattr(type(state.durable), "session", "another boot")
         with corestate.attach(path) as after:
             assert after.budgets["b"].info() == (1000, 250, 0, 0, False)
             with pytest.raises(errors.StaleError):

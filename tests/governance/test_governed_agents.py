@@ -23,7 +23,7 @@ def test_an_agent_that_is_not_governed_makes_no_store(state, path):
     with pytest.raises(errors.InvalidError, match="govern"):
         state.agents.set_status("a", PAUSED, "because")
     state.agents.deregister("a")
-    assert not Path(f"{path}.db").exists()
+    assert not Path(f"{path}.d").exists()
 
 
 def test_what_is_kept_comes_back(state):

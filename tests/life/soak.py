@@ -212,8 +212,8 @@ def main() -> None:
             done = reckon(crew, address)
         finally:
             crew.disband()
-        left = {entry.name for entry in place.iterdir()} - {"soak.state", "soak.state.db", "soak.state.db.anchor"}
-        left = {one for one in left if not one.startswith(("soak.state.db-", "soak.state.picture."))}
+        left = {entry.name for entry in place.iterdir()} - {"soak.state", "soak.state.d"}
+        left = {one for one in left if not one.startswith("soak.state.picture.")}
         need(not left, f"left behind: {left}")
     shown = ", ".join(f"{value} {what}" for what, value in done.items())
     print(f"{given.seconds:.0f} s, {crew.kills} kills, {crew.stops} stops, {shown}, {resident >> 10} KiB grown")

@@ -73,7 +73,7 @@ def test_tasks(path):
 
 def test_a_store_that_is_gone_is_said_and_another_adopted(path):
     run("set", path, "global", "k", "1")
-    store = path.with_name(path.name + ".db")
+    store = path.with_name(path.name + ".d") / "store.db"
     store.unlink()
     assert "adopt" in run("get", path, "global", "k", code=1)
     assert not store.exists()

@@ -23,7 +23,7 @@ def _path(tmp_path):
 
 
 def _store(path):
-    return path.with_name(path.name + ".db")
+    return path.with_name(path.name + ".d") / "store.db"
 
 
 def test_a_region_whose_store_is_gone_says_so(path):
@@ -43,7 +43,7 @@ def test_a_region_does_not_take_another_store_for_its_own(path, tmp_path):
     with corestate.create(tmp_path / "other.state") as other:
         other.scope("global")["a"] = 99
     _store(path).unlink()
-    (tmp_path / "other.state.db").rename(_store(path))
+    (tmp_path / "other.state.d" / "store.db").rename(_store(path))
     with corestate.attach(path) as state, pytest.raises(corestate.StoreGoneError, match="another"):
         state.scope("global")["a"]
 
@@ -128,7 +128,7 @@ def test_a_disk_that_fills_up_in_the_middle_undoes_all_of_it(path):
 
 
 def test_a_directory_that_may_not_be_written(path):
-    _store(path).with_name("s.state.db-wal").unlink(missing_ok=True)
+    _store(path).with_name("store.db-wal").unlink(missing_ok=True)
     code = (
         "import codecs, os, sys, corestate\n"
         "codecs.lookup('ascii')\n"
@@ -279,7 +279,7 @@ def test_a_new_value_writes_two_pages(tmp_path):
     with corestate.create(tmp_path / "log.state") as state:
         scope = state.scope("global")
         scope["n"] = 100
-        log = tmp_path / "log.state.db-wal"
+        log = tmp_path / "log.state.d/store.db-wal"
         page, header = state.durable.store.one("PRAGMA page_size")[0], 24
         before = log.stat().st_size
         for n in range(200, 300):
@@ -311,7 +311,7 @@ class TestStore:
 
     @pytest.fixture(params=["file", "memory"])
     def store(self, request, tmp_path):
-        store = SQLiteStore(tmp_path / "x.db" if request.param == "file" else None)
+        store = SQLiteStore(tmp_path / "x.d" if request.param == "file" else None)
         with store.write() as rows:
             rows.run("CREATE TABLE t (k TEXT PRIMARY KEY, v BLOB)")
         yield store

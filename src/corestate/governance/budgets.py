@@ -2,7 +2,8 @@
 
 A durable commit is prepared in the region, committed in the store, and committed in the region, in this order. Whoever
 finds a reservation of the dead that was prepared asks the store what became of it. The budgets of a region count only
-for the boot they were loaded under: after another, or in a region made anew, they are loaded from the store first.
+for the boot and the session of the store they were loaded under: after another, or in a region made anew, they are
+loaded from the store first.
 """
 
 from __future__ import annotations
@@ -41,12 +42,6 @@ WARN_AT = 10
 """The event comes when less than one part in ten is left."""
 
 
-def _boot() -> str:
-    boot = ffi.new("uint64_t[2]")
-    lib.cs_boot_id(boot)
-    return f"{boot[1]:016x}{boot[0]:016x}"
-
-
 class Budgets(Mapping[str, Budget]):
     """A mapping from names to budgets. ``state.budgets[name]`` never makes one; ``create`` does.
 
@@ -57,7 +52,7 @@ class Budgets(Mapping[str, Budget]):
         self.region = region
         self._durable = durable
         self._audit = audit
-        self._ready = False
+        self._ready: tuple[bytes, int] | None = None
         self.status_of: Callable[[str], str | None] = lambda _: None
         """The status of an agent as text, None while it runs; set by who knows agents."""
 
@@ -100,7 +95,7 @@ class Budgets(Mapping[str, Budget]):
 
     def insert(self, rows: Rows, name: str, limit: int) -> None:
         """In a transaction of the store: a new budget, where the region has room for one and none of this name."""
-        self._load_all(rows, _boot())
+        self._load_all(rows, self._durable.session)
         there = self._find(name_bytes(name, "budget"), name)
         if there is not None and self._info(there)[:3] != (0, 0, 0):
             raise _exists(name)
@@ -194,17 +189,17 @@ class Budgets(Mapping[str, Budget]):
     # -- the region and the store in step --------------------------------------------------------
 
     def ready(self) -> None:
-        """See that the region's budgets are this boot's, loaded from the store if it has any. Once a manager."""
-        if self._ready or not self.region.writable:
+        """See that the region's budgets are of this boot and session, loaded from the store if it has any."""
+        if not self.region.writable or self._ready == self._durable.joined:
             return
         if self._durable.there:
-            store, boot = self._durable.store, _boot()
+            store, boot = self._durable.store, self._durable.session
             recorded = "SELECT 1 FROM budget_regions WHERE region = ? AND boot = ?"
             if store.one(recorded, self.region.instance, boot) is None:
                 with store.write() as rows:
                     self._load_all(rows, boot)
         # Where there is no store yet, whoever makes the first durable budget records the region and the boot.
-        self._ready = True
+        self._ready = self._durable.joined
         self.settle()
 
     def _load_all(self, rows: Rows, boot: str) -> None:

@@ -217,6 +217,7 @@ class Space:
         """After the commit: tell everybody that there are changes up to this one. Never raises."""
         if not sequence:
             return
+        self.durable.committed(sequence)
         self.teller.tell(STATE_CHANGED, {"sequence": sequence})
         self._writes += 1
         if self._writes % WRITES_PER_SWEEP == 0:

@@ -65,6 +65,27 @@ class Store(ABC):
     id: bytes
     """16 random bytes made with the store: hot values and anchors name it, so that no other is taken for it."""
     durability: Durability
+    session: int = 0
+    """Which of the times that somebody had it open this is; 0 where that is nobody else's business."""
+    begun: bool = False
+    """Whether this opening began the session."""
+    gone: bool = False
+    """Whether what is open was found not to be the store any more."""
+
+    watched: bool = True
+    """Whether ``live`` is asked of the store itself."""
+
+    def look(self) -> None:  # noqa: B027 - a store in memory is always there
+        """See that what is open is the store.
+
+        Raises:
+            StoreGoneError: it is not any more.
+        """
+
+    @property
+    def live(self) -> bool:
+        """Whether anybody has it open for writing."""
+        return True
 
     @abstractmethod
     def one(self, sql: str, *parameters: object) -> Row | None:
@@ -89,6 +110,14 @@ class Store(ABC):
     @abstractmethod
     def check(self) -> list[str]:
         """What is wrong with the store, in words; nothing is an empty list. Reads all of it."""
+
+    @abstractmethod
+    def scrub(self) -> None:
+        """Have the disk forget what was deleted: call it after the transaction that deleted. O(the store's size).
+
+        Raises:
+            StoreBusyError: somebody still reads what was there. StoreError.
+        """
 
     @abstractmethod
     def close(self) -> None:

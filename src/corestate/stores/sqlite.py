@@ -5,37 +5,43 @@ locks they have; in a child that account is wrong, because locks of files stay t
 other thread is in a transaction, and the child closes what it has inherited before it opens its own: when no
 transaction is open, closing touches nothing of the parent's. A child whose parent forked within a transaction of the
 same thread cannot do that, and has no store.
+
+``close`` waits for nobody but a commit under way: a thread inside a transaction finds the store closed when it wants to
+commit, and the last one to leave closes the file and lets go of the session.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 import threading
+import time
 import weakref
-from importlib import resources
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from corestate import _trusted
 from corestate.errors import (
     ClosedError,
     CorestateError,
     StoreBusyError,
-    StoreCorruptError,
     StoreError,
-    StoreFullError,
+    StoreGoneError,
     StoreNotFoundError,
-    StoreReadOnlyError,
-    StoreVersionError,
 )
 from corestate.guard import Guard
-from corestate.stores.base import SCHEMA_VERSION, Durability, Row, Rows, Store
+from corestate.stores import tables
+from corestate.stores.base import Durability, Row, Rows, Store
+from corestate.stores.connection import STEPS, Connection, error, guarded, opening, orphaned, orphans, process, stores
+from corestate.stores.directory import DATABASE, SHM, StoreDirectory
+from corestate.stores.session import SessionLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from types import TracebackType
+
+    from corestate._trusted import Place
 
 __all__ = ["SQLiteStore"]
 
@@ -45,297 +51,313 @@ PAGE_BYTES = 2048
 CHECKPOINT_PAGES = 8000
 """How long the log of writes grows before a commit, still in its turn, moves it into the store (16 MB).
 Checkpoints stay in the turn because SQLite before 3.51.3 can damage a file that two processes work on at once."""
-_forks = 0
-_connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
-_stores: weakref.WeakSet[SQLiteStore] = weakref.WeakSet()
-_orphaned: set[str] = set()
-"""Files that this child of fork cannot use."""
-_orphans: list[sqlite3.Connection] = []
-"""In the middle of a parent's transaction; kept from the garbage collector, which would close them."""
-_forking = threading.RLock()
-_opening = threading.RLock()
-"""Held while a connection is opened or closed; a fork takes it last, and nothing else is taken by who holds it."""
-_stopped: list[_Connection] = []
-"""Connections a fork under way holds."""
+LOOK_NS = 1_000_000
+"""How often it is looked at whether the file that is open is still the one its name leads to."""
+CLOSING_SECONDS = 1.0
+"""How long a close waits for other processes that open or close, and for a commit of this one."""
+_clock = time.monotonic_ns
 
 
-def _before_fork() -> None:
-    """Wait for the transactions of other threads, and let none begin."""
-    _forking.acquire()
-    while True:
-        with _opening:
-            found = list(_connections)
-        for connection in found:
-            if connection not in _stopped:
-                connection.in_use.acquire()
-                _stopped.append(connection)
-        _opening.acquire()
-        if all(connection in _stopped for connection in list(_connections)):
-            return
-        _opening.release()
-
-
-def _after_fork() -> None:
-    while _stopped:
-        _stopped.pop().in_use.release()
-    _opening.release()
-    _forking.release()
-
-
-def _in_child() -> None:
-    global _forks  # noqa: PLW0603 - a process has one
-    _forks += 1
-    for store in list(_stores):
-        store.after_fork()
-    _after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
-
-
-def _error(path: str, cause: sqlite3.Error) -> CorestateError:
-    """The error that stands for one of SQLite's."""
-    name = getattr(cause, "sqlite_errorname", "")
-    words = str(cause)
-    if "closed database" in words:
-        return ClosedError.because(f"store {path}")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or "locked" in words:
-        return StoreBusyError.because(f"store {path}", found=words)
-    if name.startswith("SQLITE_FULL") or "disk is full" in words or "disk I/O" in words:
-        return StoreFullError.because(f"store {path}", found=f"{words}; nothing of the transaction was kept")
-    if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN")) or "readonly" in words:
-        return StoreReadOnlyError.because(f"store {path}", found=words)
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or "malformed" in words or "not a database" in words:
-        return StoreCorruptError.because(f"store {path}", found=words)
-    return StoreError.because(f"store {path}", expected="SQL that runs", found=words, advice="see the cause")
-
-
-class _Connection(Rows):
-    """One thread's connection."""
-
-    def __init__(self, path: str, raw: sqlite3.Connection) -> None:
-        self.raw = raw
-        self.forks = _forks
-        self.busy = False
-        self.in_use = threading.RLock()
-        """Held by its thread through each transaction, and by a fork under way."""
-        self._path = path
-        self._execute = raw.execute
-        _connections.add(self)
-
-    def one(self, sql: str, *parameters: object) -> Row | None:
-        try:
-            with self.in_use:
-                if self.forks != _forks:
-                    self.refuse_child()
-                found: Row | None = self._execute(sql, parameters).fetchone()
-        except sqlite3.Error as cause:
-            raise _error(self._path, cause) from cause
-        return found
-
-    def all(self, sql: str, *parameters: object) -> list[Row]:
-        try:
-            with self.in_use:
-                if self.forks != _forks:
-                    self.refuse_child()
-                return self._execute(sql, parameters).fetchall()
-        except sqlite3.Error as cause:
-            raise _error(self._path, cause) from cause
-
-    def run(self, sql: str, *parameters: object) -> int:
-        try:
-            with self.in_use:
-                if self.forks != _forks:
-                    self.refuse_child()
-                return self._execute(sql, parameters).rowcount
-        except sqlite3.Error as cause:
-            raise _error(self._path, cause) from cause
-
-    def many(self, sql: str, rows: Iterable[Row]) -> None:
-        try:
-            with self.in_use:
-                if self.forks != _forks:
-                    self.refuse_child()
-                self.raw.executemany(sql, rows)
-        except sqlite3.Error as cause:
-            raise _error(self._path, cause) from cause
-
-    def refuse_child(self) -> None:
-        raise StoreError.because(
-            f"store {self._path}",
-            expected="the process that began the transaction",
-            found="its child of fork, in which the transaction does not go on",
-            advice="fork before it begins or when it is over",
-        )
-
-    def refuse_nesting(self) -> None:
-        raise StoreError.because(
-            f"store {self._path}",
-            expected="a thread that is in no transaction",
-            found="one that is in one already",
-            advice="transactions do not nest: finish the outer one first, or do all of it in that one",
-        )
-
-    def roll_back(self) -> None:
-        try:
-            self.raw.execute("ROLLBACK")
-        except sqlite3.Error:  # a full disk rolls back by itself
-            if self.raw.in_transaction:
-                raise
+def _uri(path: str) -> str:
+    """A path for SQLite, which is to make nothing."""
+    for sign, quoted in (("%", "%25"), ("?", "%3f"), ("#", "%23")):
+        path = path.replace(sign, quoted)
+    return f"file:{path}?mode=rw"
 
 
 class _Transaction:
     """One transaction, from its turn to its commit. A class of its own, and not a generator: this is the hot path."""
 
-    __slots__ = ("_begin", "_connection", "_store", "_turn")
+    __slots__ = ("_begin", "_connection", "_store", "_turn", "_writes")
 
     def __init__(self, store: SQLiteStore, begin: str, turn: AbstractContextManager[object] | None) -> None:
         self._store = store
         self._begin = begin
         self._turn = turn
+        self._writes = begin is _WRITE
 
     def __enter__(self) -> Rows:
         store = self._store
         connection = self._connection = store._mine()  # noqa: SLF001 - of one module
+        store.look()
         guard = store._memory_guard  # noqa: SLF001
         if guard is not None:
             guard.acquire()
-        in_use = connection.in_use
-        in_use.acquire()
-        turn, begun = None, False
         try:
-            store.check_open()  # it may have been closed meanwhile; whoever does waits for what has begun
-            if connection.busy:
-                connection.refuse_nesting()
-            if self._turn is not None:
-                self._turn.__enter__()
-                turn = self._turn
-            connection.busy = begun = True
-            connection.run(self._begin)
-        except BaseException:  # Ctrl-C among them, which may come when it has begun
-            if begun:
-                connection.busy = False
-                if connection.raw.in_transaction:
-                    connection.roll_back()
-            if turn is not None:
-                turn.__exit__(None, None, None)
-            in_use.release()
+            connection.in_use.acquire()
+            try:
+                self._begun(connection)
+            except BaseException:
+                store._release(connection)  # noqa: SLF001
+                raise
+        except BaseException:
             if guard is not None:
                 guard.release()
             raise
         return connection
 
+    def _begun(self, connection: Connection) -> None:
+        self._store.check_open()  # it may have been closed meanwhile
+        if connection.busy:
+            connection.refuse_nesting()
+        turn = self._turn
+        if turn is not None:
+            turn.__enter__()
+        begun = False
+        try:
+            connection.busy = begun = True
+            connection.run(self._begin)
+        except BaseException:  # Ctrl-C among them, which may come when it has begun
+            try:
+                if begun:
+                    connection.busy = False
+                    if connection.raw.in_transaction:
+                        connection.roll_back()
+            finally:
+                if turn is not None:
+                    turn.__exit__(None, None, None)
+            raise
+
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        connection = self._connection
-        guard = self._store._memory_guard  # noqa: SLF001
-        if connection.forks != _forks:
+        connection, store = self._connection, self._store
+        if connection.forks != process.forks:
             if kind is None:
                 connection.refuse_child()
             return
         try:
-            if kind is None:
-                connection.run("COMMIT")
-        finally:
-            connection.busy = False
             try:
-                if connection.raw.in_transaction:
-                    connection.roll_back()
+                try:
+                    if kind is None:
+                        store._commit(connection, writes=self._writes)  # noqa: SLF001
+                finally:
+                    connection.busy = False
+                    if connection.raw.in_transaction:
+                        connection.roll_back()
             finally:
                 if self._turn is not None:
                     self._turn.__exit__(None, None, None)
-                connection.in_use.release()
+        finally:
+            try:
+                store._release(connection)  # noqa: SLF001
+            finally:
+                guard = store._memory_guard  # noqa: SLF001
                 if guard is not None:
                     guard.release()
 
 
+_READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"
+
+
 class SQLiteStore(Store):
-    """A store in an SQLite file, or in memory for ``heap:`` regions.
+    """A store in a directory of its own, or in memory for ``heap:`` regions.
 
     Args:
-        path: of the file; None keeps everything in this process's memory.
+        directory: of the store; None keeps everything in this process's memory.
         durability: what a commit survives.
-        create: make the file if there is none.
+        create: make the store if there is none.
         turn: a context manager held around each write, used again for the next and by every thread: writers of several
             processes then queue up in the kernel instead of polling the file's lock.
+        region: instance and address of the region whose store it is.
+        read_only: nothing will be written, and it counts as nobody's having it open.
 
     Raises:
-        StoreNotFoundError, StoreVersionError, StoreCorruptError, StoreReadOnlyError, StoreBusyError.
+        StoreNotFoundError, StoreVersionError, StoreCorruptError, StoreReadOnlyError, StoreFullError, StoreBusyError,
+        StoreInUseError, UntrustedFileError.
     """
 
     def __init__(
         self,
-        path: str | os.PathLike[str] | None,
+        directory: StoreDirectory | str | os.PathLike[str] | None,
         *,
         durability: Durability | str = Durability.NORMAL,
         create: bool = True,
         turn: AbstractContextManager[object] | None = None,
+        region: tuple[str, str] = ("", ""),
+        read_only: bool = False,
     ) -> None:
+        if directory is not None and not isinstance(directory, StoreDirectory):
+            directory = StoreDirectory(_trusted.absolute(directory))
         self.durability = Durability(durability)
-        self.path = ":memory:" if path is None else str(Path(path).absolute())
-        self._memory = path is None
+        self.directory = directory
+        self.path = ":memory:" if directory is None else directory.database
+        self._memory = directory is None
         self._turn = turn
+        self._region = region
+        self._read_only = read_only
         self._local = threading.local()
         self._guard = Guard()
         self._memory_guard = self._guard if self._memory else None  # one connection then, for all threads
-        self._opened: list[_Connection] = []
+        self._committing = Guard()
+        self._opened: list[Connection] = []
+        self._lock_file: SessionLock | None = None
+        self._identity: tuple[int, int] | None = None
+        self._files: tuple[tuple[int, int], ...] = ()
+        self._look_at = 0
         self._closed = False
-        if not self._memory and not create and not Path(self.path).exists():
-            raise StoreNotFoundError.because(f"store {self.path}")
-        _stores.add(self)  # before it has a connection: a child must find each of them
-        self.id = self._prepare(create=create)
+        self.gone = False
+        """Whether the file that is open was found not to be the one its name leads to."""
+        self.session, self.begun = 0, False
+        stores.add(self)  # before it has a connection: a child must find each of them
+        with opening:
+            self._local.connection = self._first(create=create)
 
     def check_open(self) -> None:
         """Raise ClosedError if it is closed."""
         if self._closed:
             raise ClosedError.because(f"store {self.path}")
 
+    def look(self) -> None:
+        """See that the file that is open is the one its name leads to; at most once a millisecond.
+
+        Raises:
+            StoreGoneError: it is not, or was not at an earlier look.
+        """
+        if self._identity is None:
+            return
+        now = _clock()
+        if now < self._look_at:
+            return
+        found = "no file"
+        if not self.gone:
+            try:
+                status = os.stat(self.path)  # noqa: PTH116
+            except (FileNotFoundError, NotADirectoryError):
+                self.gone = True
+            except OSError:
+                pass  # it cannot be asked; what it is asked for will say
+            else:
+                if (status.st_dev, status.st_ino) != self._identity:
+                    self.gone, found = True, "another file, put in its place while it was open"
+        if self.gone:
+            raise StoreGoneError.because(f"store {self.path}", found=found)
+        self._look_at = now + LOOK_NS
+
     # -- opening -------------------------------------------------------------------------------
 
-    def _connect(self) -> _Connection:
-        with _opening:
+    def _first(self, *, create: bool) -> Connection:
+        """The first connection of this process, with everything that has to be looked at and made before it."""
+        self._refuse_orphan()
+        directory = self.directory
+        if directory is None:
+            connection = self._connected(look=True, create=True)
+            self.id = self._meta(connection)
+            return connection
+        with directory.entered(make=create) as inside:
+            lock = self._lock_file = SessionLock(directory, inside)
+            try:
+                with lock.turn():
+                    if not self._read_only:
+                        lock.join(*self._region)
+                        self.session, self.begun = lock.session, lock.begun
+                    connection = self._first_of_file(directory, inside, create=create)
+            except BaseException:
+                self._lock_file = None
+                lock.close()
+                raise
+        return connection
+
+    def _first_of_file(self, directory: StoreDirectory, inside: Place, *, create: bool) -> Connection:
+        found = directory.files(inside)
+        status = found.get(DATABASE)
+        if status is None and not create:
+            raise StoreNotFoundError.because(f"store {self.path}")
+        if status is None or (create and not status.st_size):
+            self._made(directory, inside, new=status is None)
+            found = directory.files(inside)
+            status = found[DATABASE]
+        if not self._read_only:
+            directory.follow(inside, found)
+        shm = found.get(SHM)
+        if shm is None:
+            descriptor = directory.make(inside, SHM, b"\0")  # empty, SQLite would give it the database's mode
+            try:
+                directory.ready(SHM, descriptor)
+                shm = os.fstat(descriptor)
+            finally:
+                os.close(descriptor)
+        self._files = ((status.st_dev, status.st_ino), (shm.st_dev, shm.st_ino))
+        self._identity = self._files[0]
+        connection = self._connected(look=True, create=create)
+        self.id = self._meta(connection)
+        return connection
+
+    def _made(self, directory: StoreDirectory, inside: Place, *, new: bool) -> None:
+        """A new database, mode 0600 until it is whole and in write-ahead mode."""
+        if new:
+            os.close(directory.make(inside, DATABASE))
+        connection = self._connected(look=True, create=True)
+        connection.close()
+        self._opened.remove(connection)
+        inside.sync()
+        inside.set_mode(DATABASE, directory.mode_for(DATABASE))
+
+    def _connect(self) -> Connection:
+        """One more connection, for a thread that has none."""
+        with opening:
             self.check_open()
+            if not self._opened and not self._memory:  # a child of fork begins anew
+                return self._first(create=False)
             return self._connected()
 
-    def _connected(self) -> _Connection:
+    def _connected(self, *, look: bool = False, create: bool = False) -> Connection:
+        raw = None
         try:
             raw = sqlite3.connect(
-                self.path,
+                self.path if self._memory else _uri(self.path),
                 timeout=_BUSY_SECONDS,
                 isolation_level=None,
                 check_same_thread=False,
                 cached_statements=512,
+                uri=not self._memory,
             )
             raw.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
             raw.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-            if not self._memory:
-                mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
-                if mode != "wal":
-                    raw.execute("PRAGMA journal_mode = WAL")
+            guarded(raw, self.path, look=look, create=create)
             synchronous = "FULL" if self.durability is Durability.FULL else "NORMAL"
             raw.execute(f"PRAGMA synchronous = {synchronous}")
+            raw.execute("PRAGMA secure_delete = FAST")
             raw.execute("PRAGMA foreign_keys = ON")
             raw.execute("PRAGMA cache_size = -8192")
             raw.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        except sqlite3.Error as cause:
-            raise _error(self.path, cause) from cause
-        connection = _Connection(self.path, raw)
+            if self._read_only:
+                raw.execute("PRAGMA query_only = ON")
+            raw.set_progress_handler(_ended_by(weakref.ref(self)), STEPS)
+        except BaseException as cause:
+            if raw is not None:
+                raw.close()
+            if isinstance(cause, sqlite3.Error):
+                raise error(self.path, cause) from cause
+            raise
+        connection = Connection(self.path, raw, self._files)
         self._opened.append(connection)
         return connection
 
-    def _mine(self) -> _Connection:
-        self.check_open()
-        if self.path in _orphaned:
+    def _meta(self, connection: Connection) -> bytes:
+        rows = {name: (kind, length, value) for name, kind, length, value in connection.all(tables.META)}
+        try:
+            return tables.check_meta(f"store {self.path}", rows)
+        except BaseException:
+            with connection.in_use:
+                connection.close()
+            self._opened.remove(connection)
+            raise
+
+    def _refuse_orphan(self) -> None:
+        if self.path in orphaned:
             raise StoreError.because(
                 f"store {self.path}",
                 expected="a process that has the store to itself",
                 found="a child of fork whose parent was in a transaction",
                 advice="fork before a transaction begins or when it is over",
             )
-        connection: _Connection | None = getattr(self._local, "connection", None)
-        if connection is None or connection.forks != _forks:
+
+    def _mine(self) -> Connection:
+        self.check_open()
+        self._refuse_orphan()
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None or connection.forks != process.forks:
             if not self._memory:
                 connection = self._connect()
             else:
@@ -344,124 +366,165 @@ class SQLiteStore(Store):
             self._local.connection = connection
         return connection
 
-    def _prepare(self, *, create: bool) -> bytes:
-        connection = self._mine()
-        try:
-            with connection.in_use:
-                version = self._version(connection)
-                if version is None:
-                    if not create:
-                        raise StoreCorruptError.because(
-                            f"store {self.path}", found="a database without a schema version"
-                        )
-                    self._make(connection)
-                    version = self._version(connection)
-        except sqlite3.Error as cause:
-            raise _error(self.path, cause) from cause
-        if version != SCHEMA_VERSION:
-            raise StoreVersionError.because(
-                f"store {self.path}",
-                expected=f"schema version {SCHEMA_VERSION}",
-                found=f"version {version}",
-                advice="open it with a corestate that knows this version"
-                if version is not None and version > SCHEMA_VERSION
-                else "bring it up with `corestate migrate`",
-            )
-        row = connection.one("SELECT value FROM meta WHERE name = 'store_id'")
-        if row is None:
-            raise StoreCorruptError.because(f"store {self.path}", found="no store id")
-        return bytes(row[0])
-
-    @staticmethod
-    def _version(connection: _Connection) -> int | None:
-        tables = {name for (name,) in connection.raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not tables:
-            return None
-        if "meta" not in tables:
-            raise sqlite3.DatabaseError("file is not a database of corestate, malformed or another program's")
-        row = connection.raw.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchone()
-        return None if row is None else int(row[0])
-
-    def _make(self, connection: _Connection) -> None:
-        connection.raw.execute("BEGIN IMMEDIATE")
-        try:
-            if self._version(connection) is None:  # nobody was quicker
-                for script in sorted(schema_scripts()):
-                    for statement in script.split(";\n"):
-                        if statement.strip():
-                            connection.raw.execute(statement)
-                connection.raw.execute("INSERT INTO meta VALUES ('schema_version', ?)", (SCHEMA_VERSION,))
-                connection.raw.execute("INSERT INTO meta VALUES ('store_id', ?)", (secrets.token_bytes(16),))
-            connection.raw.execute("COMMIT")
-        except BaseException:
-            if connection.raw.in_transaction:
-                connection.roll_back()
-            raise
+    @property
+    def live(self) -> bool:
+        """Whether anybody has the store open for writing."""
+        lock = self._lock_file
+        return lock is None or not self._read_only or lock.live
 
     # -- transactions --------------------------------------------------------------------------
 
     def one(self, sql: str, *parameters: object) -> Row | None:
         """See ``Store.one``."""
-        if not self._memory:
-            return self._mine().one(sql, *parameters)
-        with self._guard:
-            return self._mine().one(sql, *parameters)
+        if self._memory:
+            with self._guard:
+                return self._mine().one(sql, *parameters)
+        connection = self._mine()
+        self.look()
+        connection.in_use.acquire()
+        try:
+            self.check_open()
+            return connection.one(sql, *parameters)
+        finally:
+            self._release(connection)
 
     def read(self) -> AbstractContextManager[Rows]:
         """See ``Store.read``."""
-        return _Transaction(self, "BEGIN", None)
+        return _Transaction(self, _READ, None)
 
     def write(self) -> AbstractContextManager[Rows]:
         """See ``Store.write``."""
-        return _Transaction(self, "BEGIN IMMEDIATE", self._turn)
+        return _Transaction(self, _WRITE, self._turn)
+
+    def _commit(self, connection: Connection, *, writes: bool) -> None:
+        if not writes:
+            connection.run("COMMIT")
+            return
+        with self._committing:  # who closes the region waits for this, and lets no other begin
+            self.check_open()
+            connection.run("COMMIT")
+
+    def _release(self, connection: Connection) -> None:
+        """The end of a thread's use of its connection; of a closed store, also the connection's."""
+        connection.in_use.release()
+        if self._closed and connection.forks == process.forks:
+            self._close_idle()
 
     def check(self) -> list[str]:
-        """See ``Store.check``: SQLite's own integrity check."""
+        """See ``Store.check``: SQLite's own integrity check, the schema, and values no store has."""
         try:
-            found = [str(row[0]) for row in self._mine().all("PRAGMA integrity_check")]
+            connection = self._mine()
+            self.look()
+            connection.in_use.acquire()
+            try:
+                return tables.faults(connection.raw, f"store {self.path}")
+            finally:
+                self._release(connection)
+        except sqlite3.Error as cause:
+            return [str(error(self.path, cause))]
         except CorestateError as problem:
             return [str(problem)]
-        return [] if found == ["ok"] else found
+
+    def scrub(self) -> None:
+        """See ``Store.scrub``."""
+        connection = self._mine()
+        self.look()
+        turn = self._turn
+        connection.in_use.acquire()
+        try:
+            self.check_open()
+            if connection.busy:
+                connection.refuse_nesting()
+            if turn is not None:
+                turn.__enter__()
+            try:
+                free = connection.one("PRAGMA freelist_count")
+                if free and free[0]:
+                    connection.run("VACUUM")
+                if not self._memory:
+                    moved = connection.one("PRAGMA wal_checkpoint(TRUNCATE)")
+                    if moved and moved[0]:
+                        raise StoreBusyError.because(
+                            f"store {self.path}",
+                            expected="nobody who reads an older state, so that the log of writes can be emptied",
+                            found="one who does",
+                            advice="do it again when long reads have ended",
+                        )
+            finally:
+                if turn is not None:
+                    turn.__exit__(None, None, None)
+        finally:
+            self._release(connection)
+
+    # -- ending --------------------------------------------------------------------------------
 
     def after_fork(self) -> None:
         """In a child of fork, which has the forking thread alone: what is in memory goes on; else see the module."""
         if self._memory:
             for connection in self._opened:
-                connection.forks = _forks
+                connection.forks = process.forks
             return
         kept = [connection for connection in self._opened if connection.busy]
         for connection in self._opened:
             if not connection.busy:
                 connection.raw.close()
         self._opened = kept
+        self._lock_file = None
         if kept:
-            _orphaned.add(self.path)
+            orphaned.add(self.path)
 
     def close(self) -> None:
-        """See ``Store.close``."""
-        with _opening:
-            self._closed = True
-            opened, self._opened = self._opened, []
-        for connection in opened:
-            with connection.in_use:
-                if connection.forks == _forks:
-                    connection.raw.close()
+        """See ``Store.close``. Waits for a commit under way, and for nothing else of this process."""
+        self._closed = True
+        if self._committing.acquire(seconds=CLOSING_SECONDS):  # no commit is under way, and none begins
+            self._committing.release()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        """Close the connections nobody is using; who uses one closes it afterwards, and the last one the rest."""
+        with opening:
+            left = []
+            idle = []
+            for connection in self._opened:
+                if connection.forks != process.forks:
+                    orphans.append(connection.raw)
+                elif connection.busy or not connection.in_use.acquire(blocking=False):
+                    left.append(connection)
                 else:
-                    _orphans.append(connection.raw)
+                    idle.append(connection)
+            self._opened = left
+            try:
+                self._close_all(list(idle), last=not left)
+            finally:
+                for connection in idle:
+                    connection.in_use.release()
+
+    def _close_all(self, connections: list[Connection], *, last: bool) -> None:
+        lock = self._lock_file
+        if lock is None or not last:
+            for connection in connections:
+                connection.close()
+            return
+        self._lock_file = None
+        try:
+            with suppress(StoreBusyError), lock.turn(CLOSING_SECONDS):
+                while connections:
+                    connections[-1].close()
+                    del connections[-1:]
+        finally:
+            for connection in connections:
+                connection.close()
+            lock.close()
 
     def __repr__(self) -> str:
         return f"<SQLiteStore {self.path} {self.durability.value}>"
 
 
-def schema_scripts() -> list[str]:
-    """The parts of the schema, each a script of statements."""
-    folder = resources.files("corestate.stores").joinpath("schema")
-    try:
-        return [entry.read_text("utf-8") for entry in folder.iterdir() if entry.name.endswith(".sql")]
-    except OSError as cause:  # no descriptor left, for one
-        raise StoreError.because(
-            "store",
-            expected=f"the schema in {folder}",
-            found=str(cause),
-            advice="close files, or install corestate anew",
-        ) from cause
+def _ended_by(of: weakref.ref[SQLiteStore]) -> Callable[[], bool]:
+    """Asked by SQLite now and then: whether a query is to end, since its store was closed."""
+
+    def ended() -> bool:
+        store = of()
+        return store is not None and store._closed  # noqa: SLF001 - of one module
+
+    return ended

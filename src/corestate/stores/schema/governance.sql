@@ -15,7 +15,7 @@ CREATE TABLE commitments (
     amount INTEGER NOT NULL,
     PRIMARY KEY (region, place)
 );
--- Under which boot the budgets of a region were last loaded from here.
+-- Under which boot and session the budgets of a region were last loaded from here.
 CREATE TABLE budget_regions (
     region TEXT PRIMARY KEY,
     boot TEXT NOT NULL

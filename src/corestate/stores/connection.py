@@ -1,0 +1,289 @@
+"""A connection to an SQLite database: its errors, what it may not do with a hostile one, and what fork does to it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+import weakref
+from collections import Counter
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from corestate import _trusted
+from corestate.errors import (
+    ClosedError,
+    CorestateError,
+    StoreBusyError,
+    StoreCorruptError,
+    StoreError,
+    StoreFullError,
+    StoreReadOnlyError,
+)
+from corestate.stores import tables
+from corestate.stores.base import Row, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["STEPS", "Connection", "error", "guarded", "opening", "orphaned", "orphans", "process", "stores"]
+
+STEPS = 1_000_000
+"""Instructions of SQLite's machine between two looks at whether a query is to end: some 20 ms."""
+_MOST_LOOKS = 200
+"""Looks until the reading of a schema is given up: a store's takes some hundred instructions."""
+_SCHEMA_BYTES = 1 << 22
+_LENGTH = getattr(sqlite3, "SQLITE_LIMIT_LENGTH", 0)
+
+
+class _Process:
+    """What is this process's own, and not its parent's."""
+
+    forks = 0
+    """How many forks lie between the first process and this one."""
+
+
+class _Forked(Protocol):
+    def after_fork(self) -> None: ...
+
+
+process = _Process()
+_connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+stores: weakref.WeakSet[_Forked] = weakref.WeakSet()
+orphaned: set[str] = set()
+"""Files that this child of fork cannot use."""
+orphans: list[sqlite3.Connection] = []
+"""In the middle of a parent's transaction; kept from the garbage collector, which would close them."""
+_forking = threading.RLock()
+opening = threading.RLock()
+"""Held while a connection is opened or closed; a fork takes it last, and nothing else is taken by who holds it."""
+_used: Counter[tuple[int, int]] = Counter()
+"""Device and inode of what connections of this process have open; see ``_trusted.in_use``."""
+_stopped: list[Connection] = []
+"""Connections a fork under way holds."""
+
+
+def _before_fork() -> None:
+    """Wait for the transactions of other threads, and let none begin."""
+    _forking.acquire()
+    while True:
+        with opening:
+            found = list(_connections)
+        for connection in found:
+            if connection not in _stopped:
+                connection.in_use.acquire()
+                _stopped.append(connection)
+        opening.acquire()
+        if all(connection in _stopped for connection in list(_connections)):
+            return
+        opening.release()
+
+
+def _after_fork() -> None:
+    while _stopped:
+        _stopped.pop().in_use.release()
+    opening.release()
+    _forking.release()
+
+
+def _in_child() -> None:
+    process.forks += 1
+    _used.clear()
+    _trusted.in_use.clear()
+    for store in list(stores):
+        store.after_fork()
+    _after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
+
+
+def error(path: str, cause: sqlite3.Error) -> CorestateError:
+    """The error that stands for one of SQLite's."""
+    name = getattr(cause, "sqlite_errorname", "")
+    words = str(cause)
+    what = f"store {path}"
+    if "closed database" in words or words == "interrupted":
+        return ClosedError.because(what)
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or "locked" in words:
+        return StoreBusyError.because(what, found=words)
+    if name.startswith("SQLITE_FULL") or "disk is full" in words:
+        return StoreFullError.because(what, found=f"{words}; nothing of the transaction was kept")
+    if name.startswith("SQLITE_IOERR") or "disk I/O" in words:
+        if _full(path):
+            return StoreFullError.because(what, found=f"{words}; nothing of the transaction was kept")
+        return StoreError.because(
+            what,
+            expected="a disk that reads and writes",
+            found=f"{words}; nothing of the transaction was kept",
+            advice="look at what the kernel says of the disk (dmesg); then at the store with `corestate doctor`",
+        )
+    if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN")) or "readonly" in words:
+        return StoreReadOnlyError.because(what, found=words)
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_TOOBIG")) or any(
+        sign in words for sign in ("malformed", "not a database", "too big", "Could not decode")
+    ):
+        return StoreCorruptError.because(what, found=words)
+    return StoreError.because(what, expected="SQL that runs", found=words, advice="see the cause")
+
+
+def _full(path: str) -> bool:
+    """Whether the disk of a store has no room left."""
+    with suppress(OSError, AttributeError):
+        found = os.statvfs(os.path.dirname(path))  # noqa: PTH120
+        return found.f_bavail * found.f_bsize < 1 << 20
+    return False
+
+
+class Connection(Rows):
+    """One thread's connection."""
+
+    def __init__(self, path: str, raw: sqlite3.Connection, files: tuple[tuple[int, int], ...] = ()) -> None:
+        self.raw = raw
+        self.forks = process.forks
+        self._files = files
+        _used.update(files)
+        _trusted.in_use.update(files)
+        self.busy = False
+        self.in_use = threading.RLock()
+        """Held by its thread through each transaction, and by a fork under way."""
+        self._path = path
+        self._execute = raw.execute
+        _connections.add(self)
+
+    def one(self, sql: str, *parameters: object) -> Row | None:
+        """See ``Rows.one``."""
+        try:
+            with self.in_use:
+                if self.forks != process.forks:
+                    self.refuse_child()
+                found: Row | None = self._execute(sql, parameters).fetchone()
+        except sqlite3.Error as cause:
+            raise error(self._path, cause) from cause
+        return found
+
+    def all(self, sql: str, *parameters: object) -> list[Row]:
+        """See ``Rows.all``."""
+        try:
+            with self.in_use:
+                if self.forks != process.forks:
+                    self.refuse_child()
+                return self._execute(sql, parameters).fetchall()
+        except sqlite3.Error as cause:
+            raise error(self._path, cause) from cause
+
+    def run(self, sql: str, *parameters: object) -> int:
+        """See ``Rows.run``."""
+        try:
+            with self.in_use:
+                if self.forks != process.forks:
+                    self.refuse_child()
+                return self._execute(sql, parameters).rowcount
+        except sqlite3.Error as cause:
+            raise error(self._path, cause) from cause
+
+    def many(self, sql: str, rows: Iterable[Row]) -> None:
+        """See ``Rows.many``."""
+        try:
+            with self.in_use:
+                if self.forks != process.forks:
+                    self.refuse_child()
+                self.raw.executemany(sql, rows)
+        except sqlite3.Error as cause:
+            raise error(self._path, cause) from cause
+
+    @property
+    def inherited(self) -> bool:
+        """Whether it is a parent's, in a child of fork."""
+        return self.forks != process.forks
+
+    def refuse_child(self) -> None:
+        """Raise the error of a transaction that does not go on in a child of fork."""
+        raise StoreError.because(
+            f"store {self._path}",
+            expected="the process that began the transaction",
+            found="its child of fork, in which the transaction does not go on",
+            advice="fork before it begins or when it is over",
+        )
+
+    def refuse_nesting(self) -> None:
+        """Raise the error of a transaction within another."""
+        raise StoreError.because(
+            f"store {self._path}",
+            expected="a thread that is in no transaction",
+            found="one that is in one already",
+            advice="transactions do not nest: finish the outer one first, or do all of it in that one",
+        )
+
+    def close(self) -> None:
+        """Close it, by who holds ``in_use`` and ``opening``."""
+        self.raw.close()
+        for file in self._files:
+            _used[file] -= 1
+            if _used[file] <= 0:
+                del _used[file]
+                _trusted.in_use.discard(file)
+        self._files = ()
+
+    def roll_back(self) -> None:
+        """Undo the transaction, if it is still open."""
+        try:
+            self.raw.execute("ROLLBACK")
+        except sqlite3.Error:  # a full disk rolls back by itself
+            if self.raw.in_transaction:
+                raise
+
+
+def guarded(raw: sqlite3.Connection, path: str, *, look: bool = True, create: bool = False) -> None:
+    """Have a new connection run nothing of what a hostile database may contain.
+
+    Args:
+        raw: the connection.
+        path: of the database.
+        look: see that it is a store, before anything of it is changed.
+        create: make it one where it is empty.
+    """
+    raw.execute("PRAGMA trusted_schema = OFF")
+    raw.execute("PRAGMA cell_size_check = ON")
+    if not look:
+        return
+    what = f"store {path}"
+    limit = getattr(raw, "setlimit", None)  # not before Python 3.11
+    before = limit(_LENGTH, _SCHEMA_BYTES) if limit else 0
+    left = [_MOST_LOOKS]
+
+    def bounded() -> bool:
+        left[0] -= 1
+        return left[0] < 0
+
+    raw.set_progress_handler(bounded, STEPS // 10)
+    try:
+        tables.refuse_foreign(what, raw.execute("PRAGMA application_id").fetchone()[0])
+        if not tables.check_tables(what, raw.execute(tables.MASTER)):
+            if not create:
+                raise StoreCorruptError.because(what, found="a database without a schema version")
+            _make(raw)
+    except sqlite3.Error as cause:
+        if "interrupted" in str(cause):
+            raise StoreCorruptError.because(what, found="a schema that takes too long to read") from cause
+        raise
+    raw.set_progress_handler(None, 0)
+    if limit:
+        limit(_LENGTH, before)
+    if create and path != ":memory:" and raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        raw.execute("PRAGMA journal_mode = WAL")
+
+
+def _make(raw: sqlite3.Connection) -> None:
+    raw.execute("BEGIN IMMEDIATE")
+    try:
+        tables.make_tables(raw)
+        raw.execute("INSERT INTO meta VALUES ('store_id', ?)", (secrets.token_bytes(16),))
+        raw.execute(f"PRAGMA application_id = {tables.APPLICATION}")
+        raw.execute("COMMIT")
+    except BaseException:
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+        raise
