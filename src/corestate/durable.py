@@ -22,7 +22,6 @@ from corestate._trusted import absolute
 from corestate.address import path_of
 from corestate.errors import (
     ClosedError,
-    CorestateError,
     DeadlockError,
     InvalidError,
     ReadOnlyError,
@@ -58,12 +57,6 @@ KEYED = "corestate:keyed"
 _BELIEVED_NS = 1_000_000
 """How long hot values are believed until it is looked again whether they are of this session."""
 _CLOSING_SECONDS = 1.0
-_PROGRESS = (
-    "SELECT coalesce((SELECT max(sequence) FROM changes), 0), coalesce((SELECT max(sequence) FROM audit), 0) "
-    "+ coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'tasks'), 0) "
-    "+ coalesce((SELECT max(token) FROM leases), 0)"
-)
-"""The newest change, and a number that rises with most of the rest."""
 _clock = time.monotonic_ns
 _durables: weakref.WeakSet[Durable] = weakref.WeakSet()
 
@@ -154,6 +147,8 @@ class Durable:
         self._locks = locks
         self._guard = Guard()
         self._note = StoreNote(region)
+        self.numbers: dict[bytes, int] = {}
+        """Of scopes in the store that is open, by their paths."""
         self._store: Store | None = None
         self._inherited: Store | None = None
         """A parent's, kept until what it has open is closed: later, that would drop the locks of the child's own."""
@@ -270,6 +265,7 @@ class Durable:
             from corestate.stores.copied import CopiedStore
             from corestate.stores.sqlite import SQLiteStore  # not every platform has it
 
+        self.numbers = {}
         directory, writable = self._where(), self._region.writable
         turn = _Turn(self._locks) if writable and self._region.config.locks else None
         if directory is None:
@@ -307,8 +303,7 @@ class Durable:
         if note.known and not note.knows(store.id):
             raise StoreGoneError.because(f"store {self.path}", found=f"the store {store.id.hex()}, which is another")
         if self._region.writable and note.session != store.session:
-            newest, total = store.one(_PROGRESS) or (0, 0)
-            note.begin(store.id, store.session, int(newest), int(total))
+            note.begin(store.id, store.session, store.newest)
 
     def committed(self, sequence: int) -> None:
         """A change of this sequence was committed. Never fails."""
@@ -448,12 +443,6 @@ class Durable:
         if not self._guard.acquire(seconds=_CLOSING_SECONDS):
             return  # a thread that is opening the store finds that it was closed
         try:
-            store = self._store
-            if store is not None and self._directory is not None and self._region.writable:
-                with suppress(CorestateError):
-                    newest, total = store.one(_PROGRESS) or (0, 0)
-                    self._note.committed(int(newest))
-                    self._note.counted(int(total))
             self._let_go()
         finally:
             self._guard.release()

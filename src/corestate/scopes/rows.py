@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from corestate.errors import CorestateError
+from corestate.errors import CorestateError, StoreCorruptError
 from corestate.scopes.limits import LimitExceededError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "apply_one",
     "current",
     "scope_id",
+    "sound",
 ]
 
 
@@ -86,7 +87,8 @@ _HEADS = "SELECT change FROM entries WHERE scope = ?1 UNION ALL SELECT change FR
 _CHAIN = (
     "WITH RECURSIVE chain (sequence, previous) AS ("
     f"SELECT sequence, previous FROM changes WHERE sequence IN ({_HEADS}) "
-    "UNION ALL SELECT c.sequence, c.previous FROM chain JOIN changes c ON c.sequence = chain.previous"
+    "UNION ALL SELECT c.sequence, c.previous FROM chain JOIN changes c ON c.sequence = chain.previous "
+    "AND c.sequence < chain.sequence"
 )
 CHANGES_OF = (
     f"{_CHAIN}) SELECT c.sequence, c.time_ns, c.operation, c.key, c.version, c.tag, c.value "
@@ -105,10 +107,11 @@ HISTORY = (
     "WHERE kept = 1 AND sequence IN (SELECT change FROM entries WHERE scope = ?1 AND key = ?2 "
     "UNION ALL SELECT change FROM deleted WHERE scope = ?1 AND key = ?2) UNION ALL "
     "SELECT c.sequence, c.version, c.tag, c.value, c.operation, c.time_ns, c.previous "
-    "FROM chain JOIN changes c ON c.sequence = chain.previous WHERE c.kept = 1) "
+    "FROM chain JOIN changes c ON c.sequence = chain.previous AND c.sequence < chain.sequence WHERE c.kept = 1) "
     "SELECT version, tag, value, operation, time_ns, sequence FROM chain ORDER BY version"
 )
 """Every kept version of the key ``?2`` of the scope ``?1``."""
+_BOUND = 1 << 62
 _AT_ONCE = 500
 """How many keys one query asks for."""
 
@@ -121,10 +124,31 @@ def scope_id(rows: Rows, path: bytes, *, make: bool = False) -> int | None:
     return None if row is None else int(row[0])
 
 
+def sound(version: Any, tag: Any, value: Any, expires_ns: Any, change: Any = 1) -> None:
+    """Refuse what no store has: whoever can write to its file may have put anything there.
+
+    Raises:
+        StoreCorruptError.
+    """
+    try:
+        numbers = 0 < version < _BOUND and 0 <= tag < 1 << 16 and 0 <= expires_ns < 2 * _BOUND and 0 < change < _BOUND
+        if numbers and type(value) is bytes:
+            return
+    except TypeError:  # a text or bytes instead of a number
+        pass
+    raise StoreCorruptError.because("a value of the store", found="a version, time or type that no store has")
+
+
+def _current(row: Row) -> Current:
+    found = Current._make(row)
+    sound(found.version, found.tag, found.value, found.expires_ns, found.change)
+    return found
+
+
 def current(rows: Rows, scope: int, key: str) -> Current | None:
     """What a key has now, expired or not."""
     row = rows.one(f"SELECT {_CURRENT} FROM entries WHERE scope = ? AND key = ?", scope, key)
-    return None if row is None else Current._make(row)
+    return None if row is None else _current(row)
 
 
 def alive(found: Current | None, now: int) -> Current | None:
@@ -145,7 +169,7 @@ class _Known:
     def look(self, rows: Rows, scope: int, keys: list[str]) -> None:
         """Ask for these keys, which are not known yet."""
         for key, *rest in _of_keys(rows, f"SELECT key, {_CURRENT} FROM entries", scope, keys):
-            self.current[key] = Current._make(rest)
+            self.current[key] = _current(tuple(rest))
         absent = [key for key in keys if key not in self.current]
         for key, version, change in _of_keys(rows, "SELECT key, version, change FROM deleted", scope, absent):
             self.deleted[key] = (version, change)
@@ -171,7 +195,7 @@ def apply_one(
     row = rows.one(_ONE, scope, key)
     if row is None:  # not with an aggregate; it is said for the types
         return None
-    old = None if row[1] is None else Current._make(row[1:])
+    old = None if row[1] is None else _current(row[1:])
     write = decide(old)
     if write is None:
         return None

@@ -13,7 +13,7 @@ from corestate.scopes.encoding import decode, encode
 from corestate.scopes.hooks import Hooks
 from corestate.scopes.limits import LimitExceededError, Limits
 from corestate.scopes.paths import ScopePath
-from corestate.scopes.rows import ConflictError, Write, alive, apply, apply_one, scope_id
+from corestate.scopes.rows import ConflictError, Write, alive, apply, apply_one, scope_id, sound
 from corestate.telling import STATE_CHANGED
 
 if TYPE_CHECKING:
@@ -104,7 +104,6 @@ class Space:
         self.events = events
         self.teller = teller
         self._writes = 0
-        self._numbers: dict[bytes, int] = {}
         self._sweeping = Guard()
         self.hooks = Hooks()
         self.timelines: list[Callable[[str], list[Any]]] = []
@@ -148,6 +147,8 @@ class Space:
                 path,
                 key,
             )
+            if row is not None:
+                sound(*row)
             if row is None or (row[3] and row[3] <= time.time_ns()):
                 raise KeyMissingError.because(f"key {key!r:.80} of {ScopePath.from_bytes(path)}")
             version, tag, value, expires_ns = row
@@ -171,9 +172,9 @@ class Space:
             with hot.locked_one(packed):
                 hot.mark(packed)
                 with self.durable.store.write() as rows:
-                    number = self._numbers.get(prefix) or self.number(rows, path)
+                    number = self.durable.numbers.get(prefix) or self.number(rows, path)
                     write = apply_one(rows, number, key, limits, decide)
-                if prefix not in self._numbers:
+                if prefix not in self.durable.numbers:
                     self.committed({path: number})
                 if write is not None:
                     self.publish(hot, packed, write)
@@ -195,13 +196,13 @@ class Space:
 
     def number(self, rows: Rows, path: ScopePath) -> int:
         """The number of a scope in the store, made there on demand."""
-        return self._numbers.get(path.to_bytes()) or scope_id(rows, path.to_bytes(), make=True) or 0
+        return self.durable.numbers.get(path.to_bytes()) or scope_id(rows, path.to_bytes(), make=True) or 0
 
     def committed(self, numbers: dict[ScopePath, int]) -> None:
         """Remember the numbers of scopes: they are committed, and never change."""
-        if len(self._numbers) >= NUMBERS_KEPT:
-            self._numbers.clear()
-        self._numbers.update((path.to_bytes(), number) for path, number in numbers.items())
+        if len(self.durable.numbers) >= NUMBERS_KEPT:
+            self.durable.numbers.clear()
+        self.durable.numbers.update((path.to_bytes(), number) for path, number in numbers.items())
 
     def publish(self, hot: Hot, packed: bytes, write: Write) -> None:
         """After the commit, under the key's lock: what readers find. Never raises: a mark sends them to the store."""

@@ -67,6 +67,8 @@ class Store(ABC):
     durability: Durability
     session: int = 0
     """Which of the times that somebody had it open this is; 0 where that is nobody else's business."""
+    newest: int = 0
+    """Sequence of the newest change there was when it was opened."""
     begun: bool = False
     """Whether this opening began the session."""
     gone: bool = False

@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from corestate import _trusted
 from corestate.errors import (
@@ -27,7 +27,19 @@ from corestate.stores.base import Row, Rows
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["STEPS", "Connection", "error", "guarded", "opening", "orphaned", "orphans", "process", "stores"]
+__all__ = [
+    "STEPS",
+    "Connection",
+    "Looked",
+    "error",
+    "harden",
+    "looked",
+    "opening",
+    "orphaned",
+    "orphans",
+    "process",
+    "stores",
+]
 
 STEPS = 1_000_000
 """Instructions of SQLite's machine between two looks at whether a query is to end: some 20 ms."""
@@ -236,19 +248,31 @@ class Connection(Rows):
                 raise
 
 
-def guarded(raw: sqlite3.Connection, path: str, *, look: bool = True, create: bool = False) -> None:
-    """Have a new connection run nothing of what a hostile database may contain.
+class Looked(NamedTuple):
+    """What the first look at a store finds."""
 
-    Args:
-        raw: the connection.
-        path: of the database.
-        look: see that it is a store, before anything of it is changed.
-        create: make it one where it is empty.
-    """
+    id: bytes
+    newest: int
+    """Sequence of the newest change."""
+
+
+def harden(raw: sqlite3.Connection) -> None:
+    """Have a new connection run nothing of what a hostile database may contain."""
     raw.execute("PRAGMA trusted_schema = OFF")
     raw.execute("PRAGMA cell_size_check = ON")
-    if not look:
-        return
+
+
+def looked(raw: sqlite3.Connection, path: str, *, create: bool = False) -> Looked:
+    """See that a database is a store of this version, before anything of it is changed.
+
+    Args:
+        raw: a new connection, hardened.
+        path: of the database, for messages.
+        create: make it one where it is empty.
+
+    Raises:
+        StoreCorruptError: it is none. StoreVersionError: of another version. sqlite3.Error.
+    """
     what = f"store {path}"
     limit = getattr(raw, "setlimit", None)  # not before Python 3.11
     before = limit(_LENGTH, _SCHEMA_BYTES) if limit else 0
@@ -260,20 +284,44 @@ def guarded(raw: sqlite3.Connection, path: str, *, look: bool = True, create: bo
 
     raw.set_progress_handler(bounded, STEPS // 10)
     try:
-        tables.refuse_foreign(what, raw.execute("PRAGMA application_id").fetchone()[0])
-        if not tables.check_tables(what, raw.execute(tables.MASTER)):
+        found, mode = _read(raw, what)
+        if found is None or (create and mode not in ("wal", "memory")):
             if not create:
                 raise StoreCorruptError.because(what, found="a database without a schema version")
-            _make(raw)
+            if found is None:
+                _make(raw)
+            if path != ":memory:":
+                raw.execute("PRAGMA journal_mode = WAL")
+            found, _ = _read(raw, what)
     except sqlite3.Error as cause:
-        if "interrupted" in str(cause):
+        if str(cause) == "interrupted":
             raise StoreCorruptError.because(what, found="a schema that takes too long to read") from cause
         raise
-    raw.set_progress_handler(None, 0)
-    if limit:
-        limit(_LENGTH, before)
-    if create and path != ":memory:" and raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        raw.execute("PRAGMA journal_mode = WAL")
+    finally:
+        raw.set_progress_handler(None, 0)
+        if limit:
+            limit(_LENGTH, before)
+    if found is None:
+        raise StoreCorruptError.because(what, found="a database without a schema version")
+    return found
+
+
+def _read(raw: sqlite3.Connection, what: str) -> tuple[Looked | None, str]:
+    """What is there, in one transaction; None where there is nothing yet; and the mode of its journal."""
+    raw.execute("BEGIN")
+    try:
+        tables.refuse_foreign(what, raw.execute("PRAGMA application_id").fetchone()[0])
+        mode = str(raw.execute("PRAGMA journal_mode").fetchone()[0])
+        if not tables.check_tables(what, raw.execute(tables.MASTER), lambda: raw.execute(tables.META)):
+            return None, mode
+        ident = tables.check_meta(what, raw.execute(tables.META))
+        newest = raw.execute("SELECT max(sequence) FROM changes").fetchone()[0]
+        if newest is not None and not 0 < newest < 1 << 62:
+            raise StoreCorruptError.because(what, found=f"a change of sequence {newest}")
+        return Looked(ident, newest or 0), mode
+    finally:
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
 
 
 def _make(raw: sqlite3.Connection) -> None:

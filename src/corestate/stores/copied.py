@@ -30,7 +30,7 @@ from corestate.errors import (
 from corestate.guard import Guard
 from corestate.stores import tables
 from corestate.stores.base import Durability, Row, Rows, Store
-from corestate.stores.connection import Connection, error, guarded
+from corestate.stores.connection import Connection, error, harden, looked
 from corestate.stores.directory import DATABASE, WAL
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class CopiedStore(Store):
         self._taken_ns = 0
         self._inside = False
         self._closed = False
-        self.id = b""
+        self.id = self._found = b""
         with self._guard:
             self._refreshed()
 
@@ -120,7 +120,7 @@ class CopiedStore(Store):
                 copied, signature = self._copied()
                 self._let_go()
                 connection, self._connection, self._signature = copied, copied, signature
-                self._checked(connection)
+                self._checked()
         return connection
 
     def _may_have_changed(self, now: _Signature) -> bool:
@@ -171,7 +171,8 @@ class CopiedStore(Store):
         try:
             raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
             raw.execute("PRAGMA synchronous = OFF")
-            guarded(raw, self.path)
+            harden(raw)
+            found = looked(raw, self.path).id
             raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             raw.execute("PRAGMA journal_mode = MEMORY")
             raw.execute("PRAGMA temp_store = MEMORY")
@@ -182,11 +183,11 @@ class CopiedStore(Store):
             if isinstance(cause, sqlite3.Error):
                 raise error(self.path, cause) from cause
             raise
+        self._found = found
         return Connection(self.path, raw)
 
-    def _checked(self, connection: Connection) -> None:
-        rows = {name: (kind, length, value) for name, kind, length, value in connection.all(tables.META)}
-        found = tables.check_meta(f"store {self.path}", rows)
+    def _checked(self) -> None:
+        found = self._found
         if self.id and found != self.id:
             self.gone = True
             self._let_go()

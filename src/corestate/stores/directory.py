@@ -90,6 +90,7 @@ class StoreDirectory:
         self._owner = owner
         self._beside = beside
         self._region_status: os.stat_result | None = None
+        self._user = -1
 
     @property
     def database(self) -> str:
@@ -158,9 +159,11 @@ class StoreDirectory:
 
     def _opened(self, *, make: bool) -> tuple[Place, frozenset[int]]:
         """The directory held open, and its trusted owners."""
+        if _HAS_OWNERS:
+            self._user = os.geteuid()
         with suppress(OSError):  # what is wrong is told below; a link is followed there, if it is trusted
             inside = Place.inside(self.path, self.what)
-            trusted = frozenset({os.geteuid(), 0} if _HAS_OWNERS else ())
+            trusted = frozenset((self._user, 0)) if _HAS_OWNERS else frozenset()
             if inside.directory_status is None or inside.directory_status.st_uid in trusted:
                 return inside, trusted
             inside.leave()
@@ -201,7 +204,7 @@ class StoreDirectory:
                 group = status.st_gid
                 if group != os.getegid():
                     mode |= stat.S_ISGID
-            if os.geteuid() == 0 and status.st_uid != 0:
+            if self._user == 0 and status.st_uid != 0:
                 owner, group = status.st_uid, status.st_gid  # root opens a user's region: the store is the user's
         place.make_directory(mode, group, owner)
         place.sync()
@@ -289,7 +292,7 @@ class StoreDirectory:
             return
         for name, status in found.items():
             mode = self.mode_for(name)
-            if stat.S_IMODE(status.st_mode) != mode and os.geteuid() in (0, status.st_uid):
+            if stat.S_IMODE(status.st_mode) != mode and self._user in (0, status.st_uid):
                 inside.set_mode(name, mode)
 
     def make(self, inside: Place, name: str, content: bytes = b"") -> int:
@@ -312,10 +315,11 @@ class StoreDirectory:
     def give(self, inside: Place, descriptor: int) -> None:
         """What root made is the directory's owner's."""
         status = inside.directory_status
-        if status is not None and _HAS_OWNERS and os.geteuid() == 0 and status.st_uid != 0:
+        if status is not None and _HAS_OWNERS and self._user == 0 and status.st_uid != 0:
             os.fchown(descriptor, status.st_uid, status.st_gid)
 
     def ready(self, name: str, descriptor: int) -> None:
         """Let in whom the region's permissions let in."""
-        if hasattr(os, "fchmod"):
-            os.fchmod(descriptor, self.mode_for(name))
+        mode = self.mode_for(name)
+        if mode != 0o600 and hasattr(os, "fchmod"):
+            os.fchmod(descriptor, mode)

@@ -26,9 +26,7 @@ EPOCH = "corestate:epoch"
 """The token of the session, above a hash of the region's instance, whose note it is."""
 LEAST = "corestate:least"
 """The newest change known to be committed; the highest bit says that the store was found to have less."""
-TOTAL = "corestate:total"
-"""As LEAST, of rows of every kind, as far as was noted when the store was opened and closed."""
-NAMES = (STORE, EPOCH, LEAST, TOTAL)
+NAMES = (STORE, EPOCH, LEAST)
 _BACK = 1 << 63
 
 
@@ -125,8 +123,8 @@ class StoreNote:
         """Whether the store was found to have less than had been committed."""
         return self.known and bool(self._get(LEAST) & _BACK)
 
-    def begin(self, store_id: bytes, session: int, newest: int, total: int) -> None:
-        """A session has begun with this store, which has changes up to ``newest`` and ``total`` rows.
+    def begin(self, store_id: bytes, session: int, newest: int) -> None:
+        """A session has begun with this store, which has changes up to ``newest``.
 
         Raises:
             StoreError: the region has no room for the note.
@@ -134,13 +132,12 @@ class StoreNote:
         back = 0
         if self.knows(store_id):
             least = self._get(LEAST)
-            if least & _BACK or newest < least or total < self._get(TOTAL):
+            if least & _BACK or newest < least:
                 back = _BACK
         else:
             self._set(EPOCH, 0)  # who is killed in between leaves no note that is half of one and half of another
         self._set(STORE, _hash(store_id, 8))
         self._set(LEAST, newest | back)
-        self._set(TOTAL, total)
         self._set(EPOCH, session << 32 | self._own)
 
     def reserve(self) -> None:
@@ -173,11 +170,7 @@ class StoreNote:
             if lib.cs_counter_compare_exchange(self._region.view, handle, expected, wanted) != lib.CS_E_MISMATCH:
                 return
 
-    def counted(self, total: int) -> None:
-        """At the end: how many rows there are."""
-        self._set(TOTAL, max(total, self._get(TOTAL)))
-
     def forget(self) -> None:
         """The region was used with no store."""
-        for name in (EPOCH, STORE, LEAST, TOTAL):
+        for name in (EPOCH, STORE, LEAST):
             self._set(name, 0)

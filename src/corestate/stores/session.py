@@ -15,8 +15,8 @@ go with the process. A child of fork closes what it inherited and joins anew.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
-import secrets
 import struct
 import sys
 import time
@@ -51,6 +51,12 @@ _LOCKS = hasattr(os, "O_CLOEXEC") and sys.platform.startswith("linux")
 
 def _flock(kind: int, byte: int) -> bytes:
     return struct.pack("hhqqi4x", kind, os.SEEK_SET, byte, 1, 0)
+
+
+def _token(instance: str) -> int:
+    """Another one for each session: of the moment, and of the process's own place in memory."""
+    moment = f"{instance} {time.time_ns()} {time.perf_counter_ns()} {id(object())}"
+    return int.from_bytes(hashlib.blake2b(moment.encode(), digest_size=4).digest(), "little") or 1
 
 
 class SessionLock:
@@ -109,7 +115,7 @@ class SessionLock:
         return True
 
     @contextmanager
-    def turn(self, seconds: float = TURN_SECONDS) -> Iterator[None]:
+    def turn(self, seconds: float | None = None) -> Iterator[None]:
         """No other process opens or closes a connection meanwhile.
 
         Raises:
@@ -118,6 +124,7 @@ class SessionLock:
         if self.descriptor < 0:  # of a parent's, in a child of fork
             yield
             return
+        seconds = TURN_SECONDS if seconds is None else seconds
         deadline, pause = time.monotonic() + seconds, 0.0005
         while not self._lock(fcntl.F_WRLCK if _LOCKS else 0, _BYTE["turn"]):
             if time.monotonic() > deadline:
@@ -144,7 +151,7 @@ class SessionLock:
             StoreInUseError: those who have it open are of another region.
         """
         if _LOCKS and self._lock(fcntl.F_WRLCK, _BYTE["session"]):
-            self.session = secrets.randbelow((1 << 32) - 1) + 1
+            self.session = _token(instance)
             self.begun = True
             self._write(instance, address)
             self._lock(fcntl.F_RDLCK, _BYTE["session"])
@@ -162,7 +169,7 @@ class SessionLock:
         except ValueError:
             self.session = 0
         if not 0 < self.session < 1 << 32 or region != instance:
-            self.session = secrets.randbelow((1 << 32) - 1) + 1  # without such locks: one token for all, for ever
+            self.session = _token(instance)  # without such locks: one token for all, for ever
             self.begun = True
             self._write(instance, address)
         if _LOCKS:

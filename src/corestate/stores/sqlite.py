@@ -32,7 +32,18 @@ from corestate.errors import (
 from corestate.guard import Guard
 from corestate.stores import tables
 from corestate.stores.base import Durability, Row, Rows, Store
-from corestate.stores.connection import STEPS, Connection, error, guarded, opening, orphaned, orphans, process, stores
+from corestate.stores.connection import (
+    STEPS,
+    Connection,
+    error,
+    harden,
+    looked,
+    opening,
+    orphaned,
+    orphans,
+    process,
+    stores,
+)
 from corestate.stores.directory import DATABASE, SHM, StoreDirectory
 from corestate.stores.session import SessionLock
 
@@ -241,9 +252,7 @@ class SQLiteStore(Store):
         self._refuse_orphan()
         directory = self.directory
         if directory is None:
-            connection = self._connected(look=True, create=True)
-            self.id = self._meta(connection)
-            return connection
+            return self._connected(look=True, create=True)
         with directory.entered(make=create) as inside:
             lock = self._lock_file = SessionLock(directory, inside)
             try:
@@ -280,7 +289,7 @@ class SQLiteStore(Store):
         self._files = ((status.st_dev, status.st_ino), (shm.st_dev, shm.st_ino))
         self._identity = self._files[0]
         connection = self._connected(look=True, create=create)
-        self.id = self._meta(connection)
+        self._look_at = _clock() + LOOK_NS
         return connection
 
     def _made(self, directory: StoreDirectory, inside: Place, *, new: bool) -> None:
@@ -314,7 +323,9 @@ class SQLiteStore(Store):
             )
             raw.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
             raw.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-            guarded(raw, self.path, look=look, create=create)
+            harden(raw)
+            if look:
+                self.id, self.newest = looked(raw, self.path, create=create)
             synchronous = "FULL" if self.durability is Durability.FULL else "NORMAL"
             raw.execute(f"PRAGMA synchronous = {synchronous}")
             raw.execute("PRAGMA secure_delete = FAST")
@@ -333,16 +344,6 @@ class SQLiteStore(Store):
         connection = Connection(self.path, raw, self._files)
         self._opened.append(connection)
         return connection
-
-    def _meta(self, connection: Connection) -> bytes:
-        rows = {name: (kind, length, value) for name, kind, length, value in connection.all(tables.META)}
-        try:
-            return tables.check_meta(f"store {self.path}", rows)
-        except BaseException:
-            with connection.in_use:
-                connection.close()
-            self._opened.remove(connection)
-            raise
 
     def _refuse_orphan(self) -> None:
         if self.path in orphaned:

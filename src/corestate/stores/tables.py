@@ -10,13 +10,13 @@ import functools
 import hashlib
 import sqlite3
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from corestate.errors import StoreCorruptError, StoreError, StoreVersionError
 from corestate.stores.base import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["APPLICATION", "check_meta", "check_tables", "faults", "make_tables", "refuse_foreign", "schema_scripts"]
 
@@ -31,8 +31,8 @@ _STATISTICS = {
 
 # What rows must keep to, whoever wrote them: SQL that finds none in a sound store.
 _BOUNDS = {
-    "entries": "version < 1 OR change < 1 OR expires_ns < 0 OR time_ns < 0 OR typeof(tag) <> 'integer' "
-    "OR typeof(value) <> 'blob' OR typeof(key) <> 'text' OR tag < 0",
+    "entries": "version < 1 OR version >= 1 << 62 OR change < 1 OR expires_ns < 0 OR typeof(expires_ns) <> 'integer' "
+    "OR time_ns < 0 OR typeof(tag) <> 'integer' OR tag < 0 OR typeof(value) <> 'blob' OR typeof(key) <> 'text'",
     "deleted": "version < 1 OR change < 1 OR typeof(key) <> 'text'",
     "changes": "sequence < 1 OR version < 1 OR time_ns < 0 OR typeof(key) <> 'text' "
     "OR typeof(value) NOT IN ('blob', 'null')",
@@ -98,16 +98,23 @@ def refuse_foreign(what: str, application: int) -> None:
         )
 
 
-def check_tables(what: str, rows: Iterable[tuple[object, ...]]) -> bool:
+def check_tables(what: str, rows: Iterable[tuple[Any, ...]], meta: Callable[[], Iterable[tuple[Any, ...]]]) -> bool:
     """Compare what ``sqlite_master`` has with this version's; False when there is nothing at all.
 
+    Args:
+        what: for messages.
+        rows: of ``sqlite_master``.
+        meta: asks ``META``; called only where that is a plain table.
+
     Raises:
-        StoreCorruptError: it has something else, or not everything.
+        StoreCorruptError: it has something else, or not everything. StoreVersionError: it is of another version.
     """
     found = frozenset(rows) - _STATISTICS
     if not found:
         return False
     if digest(found) != _DIGEST and found != expected():
+        if any(row in found for row in expected() if row[:2] == ("table", "meta")):
+            check_meta(what, meta())
         raise StoreCorruptError.because(what, found=_difference(found))
     return True
 
@@ -122,12 +129,13 @@ def _difference(found: frozenset[tuple[object, ...]]) -> str:
     return f"no {missing[0]} {missing[1]!r:.60}"
 
 
-def check_meta(what: str, rows: dict[object, tuple[object, object, object]]) -> bytes:
-    """The store's id, from what meta has: name to type, length and value.
+def check_meta(what: str, found: Iterable[tuple[Any, ...]]) -> bytes:
+    """The store's id, from the rows of ``META``.
 
     Raises:
         StoreVersionError: of another version. StoreCorruptError: not what a store has there.
     """
+    rows: dict[Any, tuple[Any, ...]] = {name: tuple(rest) for name, *rest in found}
     kind, _, version = rows.get("schema_version", ("", 0, None))
     if kind != "integer" or not isinstance(version, int):
         raise StoreCorruptError.because(what, found="a database without a schema version")
@@ -159,8 +167,8 @@ def faults(connection: sqlite3.Connection, what: str) -> list[str]:
     if found == ["ok"]:
         found = []
     try:
-        check_tables(what, connection.execute(_ROWS))
-    except StoreCorruptError as fault:
+        check_tables(what, connection.execute(_ROWS), lambda: connection.execute(META))
+    except (StoreCorruptError, StoreVersionError) as fault:
         return [*found, str(fault)]
     for table, wrong in _BOUNDS.items():
         row = connection.execute(f"SELECT count(*) FROM {table} WHERE {wrong}").fetchone()  # noqa: S608 - constants
