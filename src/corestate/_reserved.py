@@ -15,7 +15,20 @@ from corestate._binding import error, ffi, lib
 if TYPE_CHECKING:
     import mmap
 
-__all__ = ["COUNTERS", "KEYED", "LOCKS", "PUSHED", "ROOM", "TURN", "has_room", "made_with_room", "reserve_names"]
+__all__ = [
+    "COUNTERS",
+    "EPOCH",
+    "KEYED",
+    "LEAST",
+    "LOCKS",
+    "PUSHED",
+    "ROOM",
+    "STORE",
+    "TURN",
+    "has_room",
+    "made_with_room",
+    "reserve_names",
+]
 
 # Regions with the shortest keys have room for 15 bytes.
 PUSHED = "corestate:tasks"
@@ -27,7 +40,10 @@ KEYED = "corestate:keyed"
 _MARK = "corestate:names"
 """The counter that says that the region was made with room for all of these."""
 
-COUNTERS = (_MARK, PUSHED)
+STORE, EPOCH, LEAST = "corestate:store", "corestate:epoch", "corestate:least"
+"""The counters in which a region notes its store: see stores/note.py."""
+
+COUNTERS = (_MARK, PUSHED, STORE, EPOCH, LEAST)
 LOCKS = (TURN, KEYED)
 ROOM = {"counters": len(COUNTERS), "locks": len(LOCKS)}
 """How much more a region has of what ``RegionConfig`` says."""

@@ -425,7 +425,7 @@ class Place:
         finally:
             os.close(descriptor)
 
-    def look(self, name: str) -> os.stat_result | None:
+    def status_of(self, name: str) -> os.stat_result | None:
         """The status of a name in the directory, a link's own where it is one; None: nothing is there."""
         return self._look(name)
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from corestate._attachment import no_fork
 from corestate._binding import ffi, lib
+from corestate._reserved import KEYED, TURN
 from corestate._trusted import absolute
-from corestate.address import path_of
 from corestate.errors import (
     ClosedError,
     DeadlockError,
@@ -49,24 +49,11 @@ __all__ = ["Durable", "store_directory"]
 
 _TURN_SECONDS = 10.0
 """How long a writer that was stopped alive can keep others waiting before they are told."""
-TURN = "corestate:store"
-"""The named lock in which processes that write to the store queue up."""
-
-KEYED = "corestate:keyed"
-"""The named lock that stands for all keys in a region without room for hot values."""
 _BELIEVED_NS = 1_000_000
 """How long hot values are believed until it is looked again whether they are of this session."""
 _CLOSING_SECONDS = 1.0
 _clock = time.monotonic_ns
 _durables: weakref.WeakSet[Durable] = weakref.WeakSet()
-
-
-def _followed(path: str) -> str:
-    """A path with the links at its end followed, as the region's own opening does; those of directories are left."""
-    with suppress(OSError):  # no link any more, or one too many
-        for _ in range(40):
-            path = os.path.join(os.path.dirname(path), os.readlink(path))  # noqa: PTH115, PTH118, PTH120
-    return path
 
 
 def store_directory(region: Region, given: str | os.PathLike[str] | None) -> Path | None:
@@ -87,7 +74,7 @@ def store_directory(region: Region, given: str | os.PathLike[str] | None) -> Pat
             found="shared memory, which has no place beside it",
             advice="say where: corestate.open(address, store='directory')",
         )
-    return Path(f"{getattr(region, 'path', None) or _followed(path_of(region.address))}.d")
+    return Path(f"{region.path}.d")
 
 
 class _Turn:
@@ -164,12 +151,11 @@ class Durable:
             self._nowhere = problem
         else:
             if found is not None:
-                file = region.address.kind != "heap"
                 self._directory = StoreDirectory(
                     found,
                     permissions=region.config.permissions,
-                    region=(getattr(region, "path", None) or path_of(region.address)) if file else None,
-                    owner=getattr(region, "owner", None),
+                    region=region.path or None,
+                    owner=region.owner,
                     beside=path is None,
                 )
         _durables.add(self)
@@ -218,21 +204,13 @@ class Durable:
 
     @property
     def there(self) -> bool:
-        """Whether there is a store already, open or as a file; looking makes none.
-
-        Raises:
-            StoreGoneError: there is none, and the region was used with one.
-        """
+        """Whether this region has ever had a store, be it gone by now; looking makes none."""
         if self._store is not None:
             return True
         directory = self._directory
         if directory is None:
             return False
-        if directory.there:
-            return True
-        if self._note.known:
-            raise StoreGoneError.because(directory.what, found="no file")
-        return directory.older is not None  # opening it says what to do
+        return directory.there or self._note.known or directory.older is not None  # opening it says what is wrong
 
     @property
     def store(self) -> Store:

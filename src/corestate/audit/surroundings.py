@@ -17,13 +17,12 @@ __all__ = ["anchor_path", "file_mode", "note", "remember"]
 
 def anchor_path(durable: Durable) -> Path | None:
     """Where the anchor is; None: in memory, as the store."""
-    path = durable.path
-    return None if path is None else path.with_name(f"{path.name}.anchor")
+    return durable.anchor_path
 
 
 def file_mode(durable: Durable) -> int:
     """The mode of a file beside the store: as much as the region lets in."""
-    return durable._region.config.permissions & 0o666  # noqa: SLF001 - of one package's rooms
+    return durable.modes.files
 
 
 def _notes(durable: Durable) -> Hot:

@@ -158,15 +158,8 @@ def _record(rows: Rows, number: Any, heads: list[Row], last: int) -> int:
 def _scrubbed(store: Store) -> bool:
     """After the commit: have the store's files forget what is no longer in it. Never raises."""
     try:
-        _scrub(store)
+        store.scrub()
     except CorestateError:
         _log.warning("what was erased is still in the store's files; erase again later", exc_info=True)
         return False
     return True
-
-
-def _scrub(store: Store) -> None:
-    store.one("VACUUM")
-    moved = store.one("PRAGMA wal_checkpoint(TRUNCATE)")
-    if moved and moved[0]:
-        raise StoreBusyError.because("store", found="somebody who reads an older state of it")

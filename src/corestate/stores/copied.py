@@ -17,6 +17,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from corestate._trusted import Place
 from corestate.errors import (
     ClosedError,
     CorestateError,
@@ -31,13 +32,12 @@ from corestate.guard import Guard
 from corestate.stores import tables
 from corestate.stores.base import Durability, Row, Rows, Store
 from corestate.stores.connection import Connection, error, harden, looked
-from corestate.stores.directory import DATABASE, WAL
+from corestate.stores.directory import DATABASE, SHM, WAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from corestate._trusted import Place
     from corestate.stores.directory import StoreDirectory
 
 __all__ = ["CopiedStore"]
@@ -129,35 +129,21 @@ class CopiedStore(Store):
         return self._taken_ns - newest < _SETTLE_NS and time.time_ns() - newest >= _SETTLE_NS
 
     def _copied(self) -> tuple[Connection, _Signature]:
-        try:
-            folder = tempfile.mkdtemp(prefix="corestate-copy-")
-        except OSError as cause:
-            raise StoreError.because(
-                f"store {self.path}",
-                expected="a temporary directory for a copy of it, which who may not write to it reads from",
-                found=str(cause),
-                advice="name one that may be written: TMPDIR=...",
-            ) from cause
-        names = [os.path.join(folder, name) for name in (DATABASE, WAL, f"{DATABASE}-shm", f"{DATABASE}-journal")]  # noqa: PTH118
-        try:
-            deadline, tries = time.monotonic() + _SECONDS, 0
+        deadline, tries = time.monotonic() + _SECONDS, 0
+        with _folder(self.path) as folder:
             while tries < _TRIES or time.monotonic() < deadline:
                 tries += 1
                 before = self._look()
                 self._taken_ns = time.time_ns()
                 with self.directory.entered(make=False) as inside:
-                    _copy(inside, DATABASE, names[0])
-                    _copy(inside, WAL, names[1])
+                    for name in (DATABASE, WAL):
+                        folder.remove(name)
+                        _copy(inside, name, folder)
                 after = self._look()
                 log_kept = bool(before.head) and before.head == after.head
                 if log_kept or (before == after and not before.head):
-                    return self._recovered(names[0]), before
+                    return self._recovered(os.path.join(folder.parent, DATABASE)), before  # noqa: PTH118
                 time.sleep(0.002)
-        finally:
-            for name in names:
-                with suppress(FileNotFoundError):
-                    os.unlink(name)  # noqa: PTH108
-            os.rmdir(folder)  # noqa: PTH106
         raise StoreBusyError.because(
             f"store {self.path}",
             expected="a moment in which its log is not begun anew",
@@ -266,16 +252,36 @@ class CopiedStore(Store):
         return f"<CopiedStore {self.path}>"
 
 
-def _copy(inside: Place, name: str, to: str) -> None:
-    """Copy a file, if it is there, to a private one; what was there is replaced."""
-    with suppress(FileNotFoundError):
-        os.unlink(to)  # noqa: PTH108
+@contextmanager
+def _folder(of: str) -> Iterator[Place]:
+    """A private directory that is removed at the end with what SQLite and this module made in it."""
+    try:
+        folder = tempfile.mkdtemp(prefix="corestate-copy-")
+    except OSError as cause:
+        raise StoreError.because(
+            f"store {of}",
+            expected="a temporary directory for a copy of it, which who may not write to it reads from",
+            found=str(cause),
+            advice="name one that may be written: TMPDIR=...",
+        ) from cause
+    place = Place.inside(folder, f"copy of store {of}")
+    try:
+        yield place
+    finally:
+        for name in (DATABASE, WAL, SHM, f"{DATABASE}-journal"):
+            place.remove(name)
+        place.leave()
+        os.rmdir(folder)  # noqa: PTH106
+
+
+def _copy(inside: Place, name: str, folder: Place) -> None:
+    """Copy a file to a private one, if it is there."""
     try:
         source = inside.open(name=name)
     except FileNotFoundError:
         return
     try:
-        target = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        target = folder.make(name=name)
         try:
             while data := os.read(source, _PIECE):
                 view = memoryview(data)
@@ -285,7 +291,7 @@ def _copy(inside: Place, name: str, to: str) -> None:
             os.close(target)
     except OSError as cause:
         raise StoreFullError.because(
-            f"copy of {name}", found=f"{cause.strerror} in {to}", advice="name another place: TMPDIR=..."
+            f"copy of {name}", found=f"{cause.strerror} in {folder.parent}", advice="name another place: TMPDIR=..."
         ) from cause
     finally:
         os.close(source)

@@ -269,7 +269,7 @@ class StoreDirectory:
         """
         found = {}
         for name in (DATABASE, WAL, SHM):
-            status = inside.look(name)
+            status = inside.status_of(name)
             if status is None:
                 continue
             if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:

@@ -11,6 +11,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from corestate._binding import check, error, ffi, lib
+from corestate._reserved import EPOCH, LEAST, STORE
 from corestate.errors import StoreError
 from corestate.scopes.hot import Hot
 
@@ -19,13 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "StoreNote"]
 
-# Regions with the shortest keys have room for 15 bytes.
-STORE = "corestate:store"
-"""A hash of the store's id."""
-EPOCH = "corestate:epoch"
-"""The token of the session, above a hash of the region's instance, whose note it is."""
-LEAST = "corestate:least"
-"""The newest change known to be committed; the highest bit says that the store was found to have less."""
+# STORE: a hash of the store's id. EPOCH: the token of the session, above a hash of the region's instance, whose note it
+# is. LEAST: the newest change known to be committed; the highest bit says that the store was found to have less.
 NAMES = (STORE, EPOCH, LEAST)
 _BACK = 1 << 63
 

@@ -55,7 +55,7 @@ def _flock(kind: int, byte: int) -> bytes:
 
 def _token(instance: str) -> int:
     """Another one for each session: of the moment, and of the process's own place in memory."""
-    moment = f"{instance} {time.time_ns()} {time.perf_counter_ns()} {id(object())}"
+    moment = f"{instance} {time.monotonic_ns()} {os.getpid()} {id(object())}"
     return int.from_bytes(hashlib.blake2b(moment.encode(), digest_size=4).digest(), "little") or 1
 
 

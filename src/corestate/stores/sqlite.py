@@ -439,9 +439,7 @@ class SQLiteStore(Store):
             if turn is not None:
                 turn.__enter__()
             try:
-                free = connection.one("PRAGMA freelist_count")
-                if free and free[0]:
-                    connection.run("VACUUM")
+                connection.run("VACUUM")
                 if not self._memory:
                     moved = connection.one("PRAGMA wal_checkpoint(TRUNCATE)")
                     if moved and moved[0]:
