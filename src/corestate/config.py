@@ -40,7 +40,7 @@ _BOUNDS = {
 class RegionConfig:
     """Sizes every section of a region; fixed when the region is made.
 
-    What the durable parts need comes on top: two counters and two locks, whose names begin with ``corestate:``. They
+    What the durable parts need comes on top: a few counters and two locks, whose names begin with ``corestate:``. They
     are made with the region, counted in its ``size``, and not listed among the user's. In a region that C or JavaScript
     made they are taken of the room it has. The kinds of events of the durable parts are built in.
 

@@ -12,6 +12,7 @@ import pytest
 import corestate
 from corestate import _binding, enums, errors
 from corestate._binding import HotEngine, check, error, ffi, lib
+from corestate._reserved import ROOM
 from corestate.config import CORE_FIELDS, RegionConfig
 
 ROOT = Path(__file__).parents[2]
@@ -153,7 +154,8 @@ def test_the_configuration_has_the_cores_fields_and_defaults():
     config = RegionConfig()
     for name in CORE_FIELDS:
         assert getattr(config, name) == getattr(default, name)
-    default.counters, default.locks = default.counters + 2, default.locks + 2  # those of the durable parts
+    for name, more in ROOM.items():  # of the durable parts
+        setattr(default, name, getattr(default, name) + more)
     assert config.size == lib.cs_region_size(default)
     stated = {"agents": 1024, "areas": 256, "counters": 256, "gauges": 64, "locks": 256, "events": 1024}
     stated |= {"event_bytes": 128, "event_kinds": 64, "participants": 256, "agent_details_bytes": 256}

@@ -72,6 +72,7 @@ def ways(address: str, folder: Path, name: str = "plain", value: str = "value") 
         ],
         "audit-prune": [[address, "--count", "1000"], [address, "--count", "1000", "--json"]],
         "delete": [[address, scope, name], [address, scope, f"no{name}"]],
+        "erase": [[address, f"{scope}2", name], [address, f"{scope}2", "--all", "--json"], [address, scope]],
         "adopt": [[address]],
     }
     assert set(found) == set(cli.commands), "a command without a way to run it here"

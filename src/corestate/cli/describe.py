@@ -284,9 +284,11 @@ def locks_total(state: StateManager, *, free: bool = True, free_areas: bool = Fa
     """How many rows ``lock_rows`` has, without making them."""
     if not free and not free_areas:
         return state.health().locks_held
+    own = [state.locks.get(name) for name in LOCKS]  # of the durable parts: shown while somebody has them
+    held = sum(lock is not None and lock.locked() for lock in own)
     if free_areas:
-        return len(state.locks) + len(state.areas)
-    return len(state.locks) + sum(1 for _ in _held(state, lib.CS_SECTION_AREAS))
+        return len(state.locks) + held + len(state.areas)
+    return len(state.locks) + held + sum(1 for _ in _held(state, lib.CS_SECTION_AREAS))
 
 
 def locks_table(rows: Iterable[dict[str, Any]], total: int | None = None) -> RenderableType:
