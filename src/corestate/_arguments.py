@@ -6,6 +6,7 @@ import math
 import operator
 
 from corestate._binding import lib
+from corestate._shown import shown, typed
 from corestate.errors import NameInvalidError, NotANumberError, RangeError, WrongTypeError
 
 __all__ = ["FOREVER", "name_bytes", "seconds_to_ns", "unsigned"]
@@ -24,7 +25,7 @@ def name_bytes(name: str, what: str = "name") -> bytes:
         NameInvalidError: empty, or with code points UTF-8 cannot have.
     """
     if not isinstance(name, str):
-        raise WrongTypeError.because(what, expected="a str", found=f"{name!r:.100} ({type(name).__name__})")
+        raise WrongTypeError.because(what, expected="a str", found=typed(name))
     try:
         encoded = name.encode()
     except UnicodeEncodeError as problem:
@@ -49,11 +50,13 @@ def seconds_to_ns(timeout: float | None, what: str = "timeout") -> int:
     try:
         seconds = float(timeout)
     except (TypeError, ValueError):
-        raise WrongTypeError.because(what, expected="seconds as a number, or None", found=repr(timeout)) from None
+        raise WrongTypeError.because(what, expected="seconds as a number, or None", found=typed(timeout)) from None
     if math.isnan(seconds):
         raise NotANumberError.because(what)
     if seconds < 0:
-        raise RangeError.because(what, expected="seconds, 0 or more, or None to wait without bound", found=str(timeout))
+        raise RangeError.because(
+            what, expected="seconds, 0 or more, or None to wait without bound", found=shown(seconds)
+        )
     return FOREVER if seconds >= _LONGEST_SECONDS else int(seconds * 1e9)
 
 
@@ -67,9 +70,7 @@ def unsigned(value: int, what: str, bits: int = 64) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise WrongTypeError.because(
-            what, expected="an int", found=f"{value!r:.100} ({type(value).__name__})"
-        ) from None
+        raise WrongTypeError.because(what, expected="an int", found=typed(value)) from None
     if not 0 <= number < 1 << bits:
         raise RangeError.because(what, expected=f"0 to 2**{bits} - 1", found=str(number))
     return number

@@ -19,6 +19,7 @@ import sys
 from typing import Any
 
 from corestate import errors
+from corestate._shown import named, shown, typed
 
 if sys.platform == "emscripten":
     from corestate._wasm.hot import Anchor, HotCounter, HotEngine, HotGauge, detach_at_end
@@ -102,17 +103,16 @@ _ABOUT_THE_VALUE = (lib.CS_E_RANGE, lib.CS_E_NAN, lib.CS_E_INVALID)
 
 def hot_error(code: int, what: str, kind: int, found: object) -> errors.CorestateError:
     """The error the hot types raise: a negative result code, or 1 for a value of the wrong type."""
-    shown = f"{found!r:.100}"
-    expected = _EXPECTED.get(kind)
+    expected, appears = _EXPECTED.get(kind), shown(found)
     if code > 0:
-        return errors.WrongTypeError.because(what, expected=expected, found=f"{shown} ({type(found).__name__})")
+        return errors.WrongTypeError.because(what, expected=expected, found=typed(found))
     if code not in _ABOUT_THE_VALUE:
         return error(code, what)
     if what == "engine.add" and code == lib.CS_E_INVALID:
-        expected = "the name of a field that is an unsigned int, such as 'burst_count'"
+        expected, appears = "the name of a field that is an unsigned int, such as 'burst_count'", named(found)
     if what.endswith("add") and code == lib.CS_E_RANGE:
-        expected, shown = "a sum within 0 to 2**64 - 1, and an n of 64 bits", f"n = {shown}"
-    return error(code, what, expected=expected, found=shown)
+        expected, appears = "a sum within 0 to 2**64 - 1, and an n of 64 bits", f"n = {appears}"
+    return error(code, what, expected=expected, found=appears)
 
 
 def address_of(pointer: Any) -> int:

@@ -107,6 +107,8 @@ def private(config: RegionConfig) -> Opened:
             memory = mmap.mmap(-1, config.size)
         else:
             memory = mmap.mmap(-1, config.size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            if hasattr(mmap, "MADV_DONTDUMP"):
+                memory.madvise(mmap.MADV_DONTDUMP)  # a core dump would have it; of mapped files it has nothing anyway
     except OSError as problem:
         raise StorageError.because(
             "region heap:", expected=f"{config.size} bytes of memory", found=str(problem), advice="ask for less"

@@ -26,6 +26,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
+from corestate._shown import named
 from corestate.errors import CorestateError, StorageError, UntrustedFileError
 
 if sys.platform not in ("win32", "emscripten"):
@@ -95,7 +96,7 @@ def owner_number(owner: int | str | None) -> int | None:
         with suppress(KeyError):
             return pwd.getpwnam(owner).pw_uid
     raise UntrustedFileError.because(
-        "owner", expected="a user's name or number", found=f"{owner!r:.80}", advice="see `id NAME`"
+        "owner", expected="a user's name or number", found=named(owner), advice="see `id NAME`"
     )
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from corestate._shown import named, shown
 from corestate.errors import AddressError
 
 __all__ = ["Address", "parse", "path_of"]
@@ -44,20 +45,20 @@ def parse(address: str | os.PathLike[str] | Address) -> Address:
     if isinstance(address, os.PathLike):
         return _path(os.fspath(address))
     if not isinstance(address, str):
-        raise AddressError.because("corestate address", found=f"{address!r}, a {type(address).__name__}")
+        raise AddressError.because("corestate address", found=shown(address))
     if address.startswith("shm:"):
         return _shm(address)
     if address.startswith("heap:"):
         if address != "heap:":
             raise AddressError.because(
-                f"address {address!r}",
+                f"address {named(address)}",
                 expected='"heap:" alone, since such a region has no name others could use',
-                found=repr(address[5:]) + " after it",
+                found=named(address[5:]) + " after it",
                 advice='use "heap:", or "shm:name" to share',
             )
         return Address("heap", "")
     if match := _URL.match(address):
-        raise AddressError.because(f"address {address!r}", found=f"a URL ({match[0]})")
+        raise AddressError.because("corestate address", found=f"a URL ({match[0][:40]}...)")
     return _path(address)
 
 
@@ -71,7 +72,7 @@ def _length(name: str) -> int | None:
 
 def _path(path: object) -> Address:
     if not isinstance(path, str) or not path or "\0" in path or _length(path) is None:
-        raise AddressError.because(f"address {path!r}", expected="a path as str", found=repr(path))
+        raise AddressError.because("corestate address", expected="a path as str", found=named(path))
     return Address("file", path)
 
 
@@ -80,9 +81,9 @@ def _shm(address: str) -> Address:
     length = _length(name)
     if not length or length > _LONGEST_SHM_NAME or name in (".", "..") or "/" in name or "\0" in name:
         raise AddressError.because(
-            f"address {address!r}",
+            f"address {named(address)}",
             expected=f'"shm:" and a name of 1 to {_LONGEST_SHM_NAME} bytes without "/"',
-            found=repr(name),
+            found=named(name),
             advice="choose another name",
         )
     return Address("shm", name)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from corestate._arguments import name_bytes, seconds_to_ns
 from corestate._binding import error, ffi, lib
+from corestate._shown import shown
 from corestate.enums import AgentStatus, AgentType
 from corestate.errors import InvalidError, NameInvalidError, NotFoundError, StaleError, WrongTypeError
 from corestate.payload import pack, unpack
@@ -447,4 +448,4 @@ def _number(value: Any, kind: type[IntEnum], what: str) -> int:
         return number
     wrong = WrongTypeError if number is None else InvalidError
     expected = f"a {kind.__name__}: {', '.join(kind.__members__)}"
-    raise wrong.because(what, expected=expected, found=f"{value!r:.100}", advice="pass one of these")
+    raise wrong.because(what, expected=expected, found=shown(value), advice="pass one of these")

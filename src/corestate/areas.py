@@ -7,6 +7,7 @@ from typing import Any, ClassVar, TypeVar, overload
 
 from corestate._arguments import unsigned
 from corestate._binding import check, error, ffi, lib, text
+from corestate._shown import named, typed
 from corestate.errors import InvalidError, RangeError, WrongTypeError
 from corestate.locks import Lock
 from corestate.names import Named, NamedTable, name_of
@@ -89,11 +90,11 @@ class Area(Named):
         """
         number = _NUMBER.get(field)
         if number is None:
-            raise InvalidError.because("area.add()", expected=f"one of {', '.join(FIELDS)}", found=f"{field!r:.100}")
+            raise InvalidError.because("area.add()", expected=f"one of {', '.join(FIELDS)}", found=named(field))
         try:
             amount = operator.index(n)
         except TypeError:
-            raise WrongTypeError.because("area.add()", expected="an int", found=f"{n!r:.100}") from None
+            raise WrongTypeError.because("area.add()", expected="an int", found=typed(n)) from None
         if not -(1 << 63) <= amount < 1 << 63:
             raise RangeError.because("area.add()", expected="-2**63 to 2**63 - 1", found=str(amount))
         value = ffi.new("uint64_t *")
@@ -172,7 +173,9 @@ class Areas(NamedTable[Area]):
         try:
             number = operator.index(index)
         except TypeError:
-            raise WrongTypeError.because("area", expected="a name (str) or an index (int)", found=repr(index)) from None
+            raise WrongTypeError.because(
+                "area", expected="a name (str) or an index (int)", found=typed(index)
+            ) from None
         handle = ffi.new("cs_handle *")
         if not 0 <= number < 1 << 32:
             return None

@@ -7,6 +7,7 @@ from typing import Any
 
 from corestate._binding import ffi, lib, text
 from corestate._reserved import ROOM
+from corestate._shown import shown
 from corestate.errors import InvalidError, RangeError
 
 __all__ = ["RegionConfig"]
@@ -96,7 +97,7 @@ class RegionConfig:
                 raise InvalidError.because(
                     f"RegionConfig({field.name}=...)",
                     expected=f"an int: {_BOUNDS[field.name]}",
-                    found=repr(value),
+                    found=shown(value),
                     advice="pass an int",
                 )
             most = 0o777 if field.name == "permissions" else 0xFFFFFFFF

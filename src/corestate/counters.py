@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from corestate._arguments import unsigned
 from corestate._binding import HotCounter, HotGauge, error, ffi, lib
 from corestate._reserved import COUNTERS
+from corestate._shown import typed
 from corestate.errors import NotANumberError, WrongTypeError
 from corestate.names import NamedTable
 from corestate.waiting import wait
@@ -94,7 +95,7 @@ class Gauge(HotGauge):
         try:
             seen = float(changed_from)
         except (TypeError, ValueError):
-            raise WrongTypeError.because("changed_from", expected="a number", found=f"{changed_from!r:.100}") from None
+            raise WrongTypeError.because("changed_from", expected="a number", found=typed(changed_from)) from None
         if seen != seen:
             raise NotANumberError.because("changed_from")
         value, handle = ffi.new("double *"), self.handle

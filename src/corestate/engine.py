@@ -8,6 +8,7 @@ from struct import pack, unpack
 from typing import TYPE_CHECKING, Any
 
 from corestate._binding import HotEngine, check, error, ffi, lib, text
+from corestate._shown import shown, typed
 from corestate.enums import BurstEngineState, ConnectomeState, GenomeState, ServiceState
 from corestate.errors import InvalidError, WrongTypeError
 
@@ -138,9 +139,9 @@ def _number(state: int, value: Any) -> int:
         number = operator.index(value)
     except TypeError:
         raise WrongTypeError.because(
-            f"engine.{name}", expected=expected, found=f"{value!r:.100}", advice="pass one of these"
+            f"engine.{name}", expected=expected, found=typed(value), advice="pass one of these"
         ) from None
     foreign = isinstance(value, IntEnum) and not isinstance(value, kind)
     if foreign or not 0 <= number < len(_VALUES[state]):
-        raise InvalidError.because(f"engine.{name}", expected=expected, found=repr(value), advice="pass one of these")
+        raise InvalidError.because(f"engine.{name}", expected=expected, found=shown(value), advice="pass one of these")
     return number

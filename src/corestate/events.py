@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from corestate._binding import error, ffi, lib
+from corestate._shown import named, shown
 from corestate.errors import ClosedError, WrongTypeError
 from corestate.kinds import Kinds
 from corestate.names import walk
@@ -78,10 +79,10 @@ class Events:
 
     def _refused(self, code: int, kind: str, size: int) -> Exception:
         if code != lib.CS_E_TOO_BIG:
-            return error(code, f"publishing {kind!r}")
+            return error(code, f"publishing {named(kind)}")
         return error(
             code,
-            f"publishing {kind!r}",
+            f"publishing {named(kind)}",
             expected=f"at most {self._region.config.event_bytes} bytes of data",
             found=f"{size} bytes, as MessagePack unless bytes were given",
             advice="publish less, or make the region with more RegionConfig(event_bytes=...)",
@@ -111,7 +112,7 @@ class Events:
             As ``subscribe``; WrongTypeError: ``call`` cannot be called.
         """
         if not callable(call):
-            raise WrongTypeError.because("events.on()", expected="a function of one event", found=f"{call!r:.100}")
+            raise WrongTypeError.because("events.on()", expected="a function of one event", found=shown(call))
         return Listener(self.subscribe(kinds, since), call)
 
     def nudge(self) -> None:

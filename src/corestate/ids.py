@@ -10,6 +10,7 @@ import re
 import uuid
 from typing import TYPE_CHECKING, ClassVar
 
+from corestate._shown import typed
 from corestate.errors import InvalidError, WrongTypeError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class TypedId(str):
             IdError, WrongTypeError.
         """
         if not isinstance(text, str):
-            raise WrongTypeError.because(cls.__name__, expected="a str", found=f"{text!r:.100} ({type(text).__name__})")
+            raise WrongTypeError.because(cls.__name__, expected="a str", found=typed(text))
         fault = cls._fault(text)
         if fault is not None:
             raise fault
@@ -115,11 +116,15 @@ class TypedId(str):
                 IdErrorCode.EMPTY_ID, "an empty text", f"make one with {cls.__name__}.generate(), or pass {pattern}"
             )
         if not text.startswith(cls.prefix):
-            return cls._wrong(IdErrorCode.INVALID_PREFIX, f"{text!r:.100}", cls._about_prefix(text))
+            return cls._wrong(
+                IdErrorCode.INVALID_PREFIX, f"{len(text)} characters that begin otherwise", cls._about_prefix(text)
+            )
         rest = text[len(cls.prefix) :]
         if not rest:
             return cls._wrong(
-                IdErrorCode.MISSING_UUID, f"{text!r}, which ends after the prefix", f"put a UUID after {cls.prefix!r}"
+                IdErrorCode.MISSING_UUID,
+                f"{cls.prefix!r}, which ends after the prefix",
+                f"put a UUID after {cls.prefix!r}",
             )
         if _UUID.fullmatch(rest):
             return None
@@ -127,7 +132,7 @@ class TypedId(str):
             return cls._wrong(IdErrorCode.INVALID_UUID, "capital letters", f"write {cls.prefix}{rest.lower()}")
         return cls._wrong(
             IdErrorCode.INVALID_UUID,
-            f"{rest!r:.100} after the prefix",
+            f"{len(rest)} characters after the prefix that are none",
             f"write {pattern}, the UUID as 8-4-4-4-12 lowercase hexadecimal digits",
         )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from corestate._arguments import name_bytes
 from corestate._binding import check, error, ffi, lib
+from corestate._shown import named
 from corestate.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Kinds:
         if code == lib.CS_E_FULL:
             raise error(
                 code,
-                f"event kind {kind!r}",
+                f"event kind {named(kind)}",
                 expected=f"at most {self._region.config.event_kinds} kinds of events in this region",
                 found="one more",
                 advice="use fewer kinds, or make the region with more RegionConfig(event_kinds=...)",
@@ -44,7 +45,7 @@ class Kinds:
         check(code, f"event kind {kind!r:.100}")
         if number[0] < lib.CS_KIND_USER:
             raise InvalidError.because(
-                f"event kind {kind!r}",
+                f"event kind {named(kind)}",
                 expected="a kind of your own",
                 found="one that corestate itself publishes when it happens",
                 advice="choose another name",

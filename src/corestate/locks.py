@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from corestate._binding import check, error, ffi, lib
 from corestate._reserved import LOCKS
+from corestate._shown import typed
 from corestate.errors import InvalidError, WrongTypeError
 from corestate.names import Named, NamedTable
 from corestate.participants import Participant, participant
@@ -96,7 +97,7 @@ class Lock(Named):
         if timeout == -1:
             return None
         if not isinstance(timeout, (int, float)):
-            raise WrongTypeError.because("lock timeout", expected="seconds as a number", found=f"{timeout!r:.100}")
+            raise WrongTypeError.because("lock timeout", expected="seconds as a number", found=typed(timeout))
         if not blocking or math.isnan(timeout) or timeout < 0:
             raise InvalidError.because(
                 "lock timeout",

@@ -6,11 +6,13 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped, unused-ignore]
 
+from corestate._shown import kind_of
 from corestate.errors import CorestateError, InvalidError, RangeError, WrongTypeError
 
 __all__ = ["Undecodable", "pack", "unpack"]
 
 _packers: list[Any] = []
+_MOST_LOOKED = 10_000  # values looked at for the one an error is about
 _BROKEN = (ValueError, TypeError, OverflowError, RecursionError, MemoryError, msgpack.exceptions.UnpackException)
 
 
@@ -49,17 +51,17 @@ def pack(data: Any, what: str, of: str) -> bytes:
     try:
         packed: bytes = packer.pack(data)
     except (TypeError, OverflowError, ValueError, RecursionError) as problem:  # the last where msgpack is pure Python
-        raise _refused(problem, f"{what} {of!r:.100}") from None
+        raise _refused(problem, f"{what} {of!r:.100}", data) from None
     _packers.append(packer)
     return packed
 
 
-def _refused(problem: Exception, what: str) -> CorestateError:
+def _refused(problem: Exception, what: str, data: Any) -> CorestateError:
     if isinstance(problem, TypeError):
         return WrongTypeError.because(
             what,
             expected="data of the types MessagePack has: None, bool, int, float, str, bytes, list, tuple, dict",
-            found=str(problem),
+            found=_foreign(data),
             advice="convert it first",
         )
     if isinstance(problem, OverflowError):
@@ -67,6 +69,20 @@ def _refused(problem: Exception, what: str) -> CorestateError:
     return InvalidError.because(
         what, expected="data MessagePack can carry", found=str(problem), advice="make it flatter, or smaller"
     )
+
+
+def _foreign(data: Any) -> str:
+    """The type in data that MessagePack does not have; never the value, which may be a secret."""
+    ahead, looked = [data], 0
+    while ahead and looked < _MOST_LOOKED:
+        one, looked = ahead.pop(), looked + 1
+        if isinstance(one, dict):
+            ahead += [*one.keys(), *one.values()]
+        elif isinstance(one, (list, tuple)):
+            ahead += one
+        elif one is not None and not isinstance(one, (bool, int, float, str, bytes, bytearray, memoryview)):
+            return kind_of(one)
+    return "one it does not have"
 
 
 def unpack(packed: Any) -> Any:

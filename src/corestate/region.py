@@ -34,6 +34,7 @@ from corestate._binding import address_of, check, error, ffi, lib
 from corestate._files import make_file, open_file, unlink_file
 from corestate._reserved import has_room
 from corestate._shared import open_shared, unlink_shared
+from corestate._shown import named, shown
 from corestate._storage import compare, private, translate
 from corestate._trusted import absolute, owner_number
 from corestate._wasm.handles import forget_named, is_handle, open_handle, open_named
@@ -316,10 +317,10 @@ def _from_root(where: Address) -> Address:
 def _open(where: Address, making: Make, mode: Mode, config: RegionConfig | None, owner: int | str | None) -> Region:
     if mode not in ("rw", "r"):
         raise InvalidError.because(
-            f"region {where}", expected='mode "rw" or "r"', found=repr(mode), advice="pass one of them"
+            f"region {where}", expected='mode "rw" or "r"', found=named(mode), advice="pass one of them"
         )
     if config is not None and not isinstance(config, RegionConfig):
-        raise WrongTypeError.because(f"region {where}", expected="a RegionConfig", found=repr(config))
+        raise WrongTypeError.because(f"region {where}", expected="a RegionConfig", found=shown(config))
     if where.kind == "heap":
         if making == "never":
             raise AddressError.because(

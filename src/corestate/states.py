@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from corestate._shown import named
 from corestate.errors import InvalidError
 from corestate.scopes.feed import Feed
 from corestate.scopes.paths import ScopePath
@@ -39,7 +40,7 @@ class States:
         """
         if type not in TYPES:
             raise InvalidError.because(
-                "type of a state", expected=", ".join(TYPES), found=f"{type!r:.40}", advice="choose one of them"
+                "type of a state", expected=", ".join(TYPES), found=named(type), advice="choose one of them"
             )
         return Scope(self._space, ScopePath.of("custom", f"corestate:state:{type}"))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from corestate import changes
 from corestate._arguments import FOREVER, seconds_to_ns, unsigned
 from corestate._binding import check, error, ffi, lib
+from corestate._shown import typed
 from corestate.errors import BusyError, ClosedError, InvalidError, WrongTypeError
 from corestate.payload import Undecodable, unpack
 from corestate.records import Record
@@ -387,7 +388,7 @@ def _names(wanted: Iterable[str] | str) -> frozenset[str]:
     try:
         names = frozenset(wanted)
     except TypeError:
-        raise WrongTypeError.because("kinds", expected="strings, or None for all", found=f"{wanted!r:.100}") from None
+        raise WrongTypeError.because("kinds", expected="strings, or None for all", found=typed(wanted)) from None
     if not names:
         raise InvalidError.because(
             "kinds", expected="at least one kind, or None for all", found="none", advice="name what you listen for"

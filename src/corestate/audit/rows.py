@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+from corestate._shown import named, typed
 from corestate._trusted import replacing
 from corestate.errors import CorestateError, InvalidError, NotANumberError, StorageError, TooBigError, WrongTypeError
 
@@ -93,7 +94,7 @@ def checked(agent_id: object, event_type: object, details: object) -> tuple[str,
     kind = event_type.value if isinstance(event_type, enum.Enum) else event_type
     for what, text, most in (("agent id", agent_id, ID_BYTES), ("event type", kind, TYPE_BYTES)):
         if not isinstance(text, str):
-            raise WrongTypeError.because(f"audit {what}", expected="a str", found=f"{text!r:.100}")
+            raise WrongTypeError.because(f"audit {what}", expected="a str", found=typed(text))
         try:
             size = len(text.encode())
         except UnicodeEncodeError as cause:
@@ -187,12 +188,12 @@ def nanoseconds(moment: object, what: str) -> int:
         if not math.isfinite(moment):
             raise NotANumberError.because(what)
         return int(min(max(moment, -_FAR), _FAR) * 1e9)
-    raise WrongTypeError.because(what, expected="a datetime, or seconds since the epoch", found=f"{moment!r:.60}")
+    raise WrongTypeError.because(what, expected="a datetime, or seconds since the epoch", found=typed(moment))
 
 
 def _sought(text: object, what: str) -> str:
     if not isinstance(text, str):
-        raise WrongTypeError.because(what, expected="a str", found=f"{text!r:.60} ({type(text).__name__})")
+        raise WrongTypeError.because(what, expected="a str", found=typed(text))
     try:
         text.encode()
     except UnicodeEncodeError as cause:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from corestate._shown import named
 from corestate.errors import InvalidError
 
 __all__ = ["NegativeValues", "Real", "Whole", "change_or_moment", "json_value", "moment"]
@@ -53,7 +54,7 @@ def moment(text: str, what: str = "TIME") -> datetime:
         raise InvalidError.because(
             what,
             expected="a time of the years 1678 to 2261",
-            found=f"{text!r:.60}",
+            found=named(text),
             advice="write 2026-01-31T12:00:00",
         )
     return found
@@ -65,7 +66,7 @@ def change_or_moment(text: str) -> dict[str, Any]:
         return {"change": min(int(text[1:]), _MOST)}
     if text.startswith("#"):
         raise InvalidError.because(
-            "MOMENT", expected="#CHANGE, a number", found=f"{text!r:.60}", advice="write #17 or 2026-01-31T12:00:00"
+            "MOMENT", expected="#CHANGE, a number", found=named(text), advice="write #17 or 2026-01-31T12:00:00"
         )
     return {"time": moment(text, "MOMENT")}
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from corestate._shown import kind_of
 from corestate.enums import AgentStatus, AgentType
 from corestate.errors import InvalidError, TooBigError, WrongTypeError
 
@@ -88,9 +89,7 @@ def packed(data: object, of: str) -> str:
         WrongTypeError, InvalidError, TooBigError.
     """
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
-        raise WrongTypeError.because(
-            f"data of agent {of!r:.100}", expected="a dict with str keys", found=repr(data)[:100]
-        )
+        raise WrongTypeError.because(f"data of agent {of!r:.100}", expected="a dict with str keys", found=kind_of(data))
     try:
         text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         size = len(text.encode())

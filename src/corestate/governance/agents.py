@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from corestate._arguments import unsigned
 from corestate._binding import ffi, lib
+from corestate._shown import shown
 from corestate.agents import _ROW, _UNSET, AgentInfo, Agents, _number, _unknown
 from corestate.audit.rows import AuditEvent
 from corestate.enums import AgentStatus
@@ -340,7 +341,7 @@ class GovernedAgents(Agents):
         """
         if not isinstance(state, AgentState):
             raise WrongTypeError.because(
-                "agent state", expected="an AgentState", found=f"{state!r:.100}", advice="return state.with_(...)"
+                "agent state", expected="an AgentState", found=shown(state), advice="return state.with_(...)"
             )
         self._change(state.id, state)
         return self.state_of(state.id)

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
+from corestate._shown import kind_of, shown
 from corestate.errors import CorruptError, InvalidError, NotANumberError, WrongTypeError
 
 __all__ = ["JSON", "PLAIN", "decode", "encode"]
@@ -44,7 +45,7 @@ def _walk(value: object, where: str, depth: int) -> tuple[bool, bool]:
         return not -(2**63) <= value < 2**64, False  # type: ignore[operator]
     if kind is float:
         if not math.isfinite(value):  # type: ignore[arg-type]
-            raise NotANumberError.because(f"value{where}", expected="a finite number", found=repr(value))
+            raise NotANumberError.because(f"value{where}", expected="a finite number", found=shown(value))
         return False, False
     if depth >= DEPTH:
         raise InvalidError.because(
@@ -59,11 +60,11 @@ def _walk(value: object, where: str, depth: int) -> tuple[bool, bool]:
     if kind is dict:
         for key, item in value.items():  # type: ignore[attr-defined]
             if type(key) is not str:
-                raise _fault(where, f"a dict with the key {key!r:.60} ({type(key).__name__})")
+                raise _fault(where, f"a dict with {shown(key)} as key")
             found = _walk(item, f"{where}[{key!r:.40}]", depth + 1)
             large, raw = large or found[0], raw or found[1]
         return large, raw
-    raise _fault(where, f"{value!r:.60} ({kind.__name__})")
+    raise _fault(where, kind_of(value))
 
 
 def encode(value: object) -> tuple[int, bytes]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from corestate._binding import error
+from corestate._shown import shown
 from corestate.errors import UnsupportedError, WrongTypeError
 from corestate.scopes.encoding import decode, encode
 from corestate.scopes.erasing import Erased, chosen
@@ -122,7 +123,7 @@ class EphemeralScope(Typed, MutableMapping[str, Any]):
         """Add to a number, atomically; returns the new value."""
         packed = self._prefix + checked_key(key).encode()
         if type(by) not in (int, float) or type(initial) not in (int, float):
-            raise WrongTypeError.because("increment", expected="ints or floats", found=f"{by!r:.40}, {initial!r:.40}")
+            raise WrongTypeError.because("increment", expected="ints or floats", found=f"{shown(by)}, {shown(initial)}")
         with self._hot.locked((packed,)):
             now = self._now(packed)
             value = decode(now[1], now[2]) if now else initial

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from corestate._shown import shown
 from corestate.errors import ClosedError, InvalidError
 from corestate.guard import Guard
 from corestate.scopes.encoding import decode
@@ -64,7 +65,7 @@ class Feed:
             since = int(row[0] or 0) if row else 0
         if type(since) is not int or since < 0:
             raise InvalidError.because(
-                "since", expected="the sequence of a change, 0 or more", found=f"{since!r:.60}", advice="see ChangeRow"
+                "since", expected="the sequence of a change, 0 or more", found=shown(since), advice="see ChangeRow"
             )
         self.last = since
         """The sequence of the last change given out."""

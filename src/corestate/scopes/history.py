@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from corestate._shown import typed
 from corestate.errors import InvalidError, NotFoundError, WrongTypeError
 from corestate.scopes.encoding import decode, encode
 from corestate.scopes.limits import checked_key
@@ -103,7 +104,7 @@ def _nanoseconds(moment: Any) -> int:
         return round(moment.timestamp() * 1e9)
     if type(moment) in (int, float):
         return int(moment * 1_000_000_000)
-    raise WrongTypeError.because("time", expected="a datetime, or seconds since the epoch", found=f"{moment!r:.60}")
+    raise WrongTypeError.because("time", expected="a datetime, or seconds since the epoch", found=typed(moment))
 
 
 def at(space: Space, path: ScopePath, time: Any = None, change: int | None = None) -> ScopeView:

@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from corestate._shown import named
 from corestate.errors import CorestateError, InvalidError
 from corestate.guard import Guard
 
@@ -104,7 +105,7 @@ class Hooks:
     ) -> Hook:
         if operation not in OPERATIONS:
             raise InvalidError.because(
-                "hook", expected=", ".join(OPERATIONS), found=f"{operation!r:.40}", advice="choose one of them"
+                "hook", expected=", ".join(OPERATIONS), found=named(operation), advice="choose one of them"
             )
         hook = Hook(call, keys, scope, operation, after, self)
         with self._guard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from corestate._shown import named, shown, typed
 from corestate.errors import CorestateError, InvalidError, WrongTypeError
 
 __all__ = ["KEY_BYTES", "LimitExceededError", "Limits", "checked_key"]
@@ -28,7 +29,7 @@ class Limits:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 raise InvalidError.because(
-                    f"Limits({name}=...)", expected="an int, 0 or more", found=repr(value), advice="pass one"
+                    f"Limits({name}=...)", expected="an int, 0 or more", found=shown(value), advice="pass one"
                 )
 
 
@@ -47,13 +48,11 @@ def checked_key(key: object) -> str:
         WrongTypeError: no str. LimitExceededError: longer than 256 bytes. InvalidError: empty, or no UTF-8.
     """
     if type(key) is not str:
-        raise WrongTypeError.because("key", expected="a str", found=f"{key!r:.60} ({type(key).__name__})")
+        raise WrongTypeError.because("key", expected="a str", found=typed(key))
     try:
         size = len(key.encode("utf-8"))
     except UnicodeEncodeError as cause:
-        raise InvalidError.because(
-            "key", expected="UTF-8", found=f"{key!r:.60}", advice="choose another key"
-        ) from cause
+        raise InvalidError.because("key", expected="UTF-8", found=named(key), advice="choose another key") from cause
     if not key:
         raise InvalidError.because("key", expected=f"1 to {KEY_BYTES} bytes", found="none", advice="choose another key")
     if size > KEY_BYTES:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import msgpack  # type: ignore[import-untyped]
 
+from corestate._shown import kind_of, named, shown
 from corestate.errors import InvalidError, WrongTypeError
 
 __all__ = ["KINDS", "ScopePath"]
@@ -45,7 +46,7 @@ class ScopePath:
         if kind == "global":
             if name is not None:
                 raise InvalidError.because(
-                    'scope "global"', expected="no name", found=f"{name!r:.60}", advice='use "custom" with this name'
+                    'scope "global"', expected="no name", found=named(name), advice='use "custom" with this name'
                 )
             return cls((("global", ""),))
         return cls(((kind, _checked(kind, name)),))
@@ -94,7 +95,7 @@ class ScopePath:
             return cls(tuple((str(kind), str(name)) for kind, name in msgpack.unpackb(packed, raw=False)))
         except (ValueError, TypeError, msgpack.UnpackException) as cause:
             raise InvalidError.because(
-                "path of a scope", expected="a packed path", found=f"{packed!r:.60}", advice="check the store"
+                "path of a scope", expected="a packed path", found=kind_of(packed), advice="check the store"
             ) from cause
 
     @classmethod
@@ -126,7 +127,7 @@ class ScopePath:
 
 def _checked(kind: str, name: str | None) -> str:
     if not isinstance(name, str):
-        raise WrongTypeError.because(f"name of a {kind} scope", expected="a str", found=f"{name!r:.60}")
+        raise WrongTypeError.because(f"name of a {kind} scope", expected="a str", found=shown(name))
     if not name or len(name.encode("utf-8", "surrogatepass")) > NAME_BYTES:
         raise InvalidError.because(
             f"name of a {kind} scope",
@@ -138,6 +139,6 @@ def _checked(kind: str, name: str | None) -> str:
         name.encode("utf-8")
     except UnicodeEncodeError as cause:
         raise InvalidError.because(
-            f"name of a {kind} scope", expected="UTF-8", found=f"{name!r:.60}", advice="choose another name"
+            f"name of a {kind} scope", expected="UTF-8", found=named(name), advice="choose another name"
         ) from cause
     return name

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from corestate._shown import shown, typed
 from corestate.errors import InvalidError, RangeError, WrongTypeError
 from corestate.scopes import erasing
 from corestate.scopes import history as histories
@@ -53,9 +54,9 @@ def expiry(ttl: float | None) -> int:
     if ttl is None:
         return 0
     if type(ttl) not in (int, float):
-        raise WrongTypeError.because("ttl", expected="seconds as a number, or None", found=f"{ttl!r:.60}")
+        raise WrongTypeError.because("ttl", expected="seconds as a number, or None", found=typed(ttl))
     if not math.isfinite(ttl) or not 0 < ttl < 1e9:
-        raise RangeError.because("ttl", expected="seconds above 0, below 1e9", found=repr(ttl), advice="pass another")
+        raise RangeError.because("ttl", expected="seconds above 0, below 1e9", found=shown(ttl), advice="pass another")
     return time.time_ns() + max(1, int(ttl * 1e9))
 
 
@@ -123,7 +124,7 @@ class Scope(Typed, MutableMapping[str, Any]):
     def entries(self, prefix: str = "") -> list[Entry]:
         """Every key that starts with ``prefix``, with value, version and times, in order of the keys, of one moment."""
         if not isinstance(prefix, str):
-            raise WrongTypeError.because("prefix", expected="a str", found=f"{prefix!r:.60}")
+            raise WrongTypeError.because("prefix", expected="a str", found=typed(prefix))
         now = time.time_ns()
         with self._space.store.read() as rows:
             scope = scope_id(rows, self._prefix)
@@ -221,7 +222,7 @@ class Scope(Typed, MutableMapping[str, Any]):
         """
         checked_key(key)
         if type(by) not in (int, float) or type(initial) not in (int, float):
-            raise WrongTypeError.because("increment", expected="ints or floats", found=f"{by!r:.40}, {initial!r:.40}")
+            raise WrongTypeError.because("increment", expected="ints or floats", found=f"{shown(by)}, {shown(initial)}")
         self._space.hooks.run("write", self.path, key, by)
         write = self._make(key, add_to(key, by, initial, expiry(ttl) if ttl is not None else None))
         value = decode(write.tag, write.value) if write else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from corestate._shown import kind_of
 from corestate.errors import WrongTypeError
 
 __all__ = ["Typed"]
@@ -48,7 +49,7 @@ class Typed:
         if kind is float and found is int:
             return float(value)
         raise WrongTypeError.because(
-            f"key {key!r:.80}", expected=f"a value of type {kind.__name__}", found=f"{value!r:.60} ({found.__name__})"
+            f"key {key!r:.80}", expected=f"a value of type {kind.__name__}", found=kind_of(value)
         )
 
     def exists(self, key: str) -> bool:

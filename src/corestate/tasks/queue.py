@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from corestate._shown import shown, typed
 from corestate.errors import InvalidError, RangeError, ReadOnlyError, StaleError, WaitTimeoutError, WrongTypeError
 from corestate.scopes.encoding import decode, encode
 from corestate.scopes.limits import LimitExceededError
@@ -78,10 +79,16 @@ class Tasks:
             NotANumberError, InvalidError, RangeError, StoreError.
         """
         if _type(type) is not str or not type:
-            raise WrongTypeError.because("type of a task", expected="a str that is not empty", found=f"{type!r:.60}")
+            raise WrongTypeError.because(
+                "type of a task",
+                expected="a str that is not empty",
+                found=typed(type) if type != "" else "an empty one",
+            )
         if _type(priority) is not int or _type(max_attempts) is not int or max_attempts < 1:
             raise InvalidError.because(
-                "task", expected="priority an int, max_attempts an int above 0", found=f"{priority!r}, {max_attempts!r}"
+                "task",
+                expected="priority an int, max_attempts an int above 0",
+                found=f"{shown(priority)}, {shown(max_attempts)}",
             )
         due_ns = time.time_ns() + _nanoseconds("delay", delay) if delay else 0
         tag, packed = encode(data)
@@ -317,7 +324,7 @@ class Tasks:
     def _row(self, rows: Rows, number: int) -> Task:
         row = rows.one(f"SELECT {_COLUMNS} FROM tasks WHERE id = ?", number)
         if row is None:
-            raise TaskNotFoundError.because(f"task {number!r:.40}")
+            raise TaskNotFoundError.because(f"task {shown(number)}")
         return self._task(row)
 
     def _task(self, row: Row | None) -> Task:
@@ -454,7 +461,7 @@ _type = type
 
 def _nanoseconds(what: str, seconds: float, least: float = 1e-6) -> int:
     if _type(seconds) not in (int, float):
-        raise WrongTypeError.because(what, expected="seconds as a number", found=f"{seconds!r:.60}")
+        raise WrongTypeError.because(what, expected="seconds as a number", found=typed(seconds))
     if not math.isfinite(seconds) or not least <= seconds < 1e9:
-        raise RangeError.because(what, expected=f"seconds of {least:g} to 1e9", found=repr(seconds))
+        raise RangeError.because(what, expected=f"seconds of {least:g} to 1e9", found=shown(seconds))
     return int(seconds * 1e9)
