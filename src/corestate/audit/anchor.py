@@ -16,6 +16,7 @@ from contextlib import suppress
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from corestate._shown import typed
 from corestate._trusted import Place
 from corestate.audit.chain import GENESIS, HASH_BYTES, Chain
 from corestate.audit.errors import AuditAnchorError
@@ -57,7 +58,7 @@ class Anchor(NamedTuple):
             InvalidError, WrongTypeError.
         """
         if not isinstance(text, str):
-            raise WrongTypeError.because("anchor", expected="a str", found=f"{text!r:.100}")
+            raise WrongTypeError.because("anchor", expected="a str", found=typed(text))
         sequence, _, digits = text.partition(":")
         try:
             found = cls(int(sequence), bytes.fromhex(digits))

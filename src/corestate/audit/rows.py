@@ -114,7 +114,7 @@ def several(events: object) -> Iterable[Any]:
     """The rows given to ``log_many``, as far as they are rows."""
     if isinstance(events, (str, bytes)) or not hasattr(events, "__iter__"):
         raise WrongTypeError.because(
-            "audit.log_many()", expected="rows of (agent id, event type, details)", found=f"{events!r:.60}"
+            "audit.log_many()", expected="rows of (agent id, event type, details)", found=typed(events)
         )
     return events
 
@@ -123,7 +123,7 @@ def event_of(event: object) -> tuple[Any, Any, Any]:
     """One of them."""
     if not isinstance(event, (tuple, list)) or len(event) not in (2, 3):
         raise WrongTypeError.because(
-            "audit.log_many()", expected="rows of (agent id, event type, details)", found=f"{event!r:.60}"
+            "audit.log_many()", expected="rows of (agent id, event type, details)", found=typed(event)
         )
     agent_id, event_type, *details = event
     return agent_id, event_type, details[0] if details else None
@@ -139,11 +139,11 @@ def kept_by(age: object, count: object) -> tuple[float | None, int | None]:
         if value is None:
             continue
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise WrongTypeError.because(f"audit.prune({what}=)", expected="a number", found=f"{value!r:.60}")
+            raise WrongTypeError.because(f"audit.prune({what}=)", expected="a number", found=typed(value))
         if math.isnan(value):
             raise NotANumberError.because(f"audit.prune({what}=)")
         if value < 0:
-            raise InvalidError.because(f"audit.prune({what}=)", expected="0 or more", found=f"{value!r:.60}")
+            raise InvalidError.because(f"audit.prune({what}=)", expected="0 or more", found=typed(value))
     return age, count  # type: ignore[return-value]
 
 
@@ -294,7 +294,7 @@ def to_file(found: Iterable[AuditRow], path: str | os.PathLike[str], form: str) 
 
 def _insist_on_form(form: object) -> None:
     if form not in ("jsonl", "csv"):
-        raise InvalidError.because("audit export", expected='the form "jsonl" or "csv"', found=f"{form!r:.60}")
+        raise InvalidError.because("audit export", expected='the form "jsonl" or "csv"', found=named(form))
 
 
 def _text(value: object) -> str:

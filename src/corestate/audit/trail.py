@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from corestate._arguments import unsigned
+from corestate._shown import typed
 from corestate.audit import held
 from corestate.audit.anchor import BEGUN, START, Anchor, AnchorFile, End, Ends
 from corestate.audit.batch import CLOSE_SECONDS, Batch
@@ -347,9 +348,7 @@ class Audit:
         if isinstance(out, (str, os.PathLike)):
             return to_file(found, out, form)
         if not hasattr(out, "write"):
-            raise WrongTypeError.because(
-                "audit export", expected="a path or a file open for text", found=f"{out!r:.60} ({type(out).__name__})"
-            )
+            raise WrongTypeError.because("audit export", expected="a path or a file open for text", found=typed(out))
         return export(found, out, form)
 
     def timeline(self, workflow: str) -> list[Moment]:
@@ -386,7 +385,7 @@ class Audit:
         """
         if anchor is not None and not isinstance(anchor, Anchor):
             raise WrongTypeError.because(
-                "anchor", expected="an Anchor", found=f"{anchor!r:.80}", advice="Anchor.parse() makes one of text"
+                "anchor", expected="an Anchor", found=typed(anchor), advice="Anchor.parse() makes one of text"
             )
         if not self._there():
             if anchor is not None and anchor.sequence:

@@ -6,6 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from corestate._shown import typed
 from corestate.errors import CorestateError, InvalidError, StoreBusyError, WrongTypeError
 from corestate.scopes.limits import checked_key
 from corestate.scopes.rows import Write, scope_id
@@ -66,7 +67,7 @@ def chosen(key: str | None, prefix: str | None) -> Callable[[str], bool]:
         checked_key(key)
         return key.__eq__
     if prefix is not None and type(prefix) is not str:
-        raise WrongTypeError.because("prefix", expected="a str", found=f"{prefix!r:.60}")
+        raise WrongTypeError.because("prefix", expected="a str", found=typed(prefix))
     begins = prefix or ""
     if begins:
         checked_key(begins)
