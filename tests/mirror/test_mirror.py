@@ -276,6 +276,7 @@ def test_a_source_made_anew_takes_the_place_of_the_one_before(source, tmp_path):
     with Mirror(f"udp:{port}", copy) as mirror:
         with Sender(source.address, f"udp:127.0.0.1:{port}"):
             mirror.wait_ready(20)
+        first = copy.stat()
         with corestate.attach(copy, mode="r") as before:
             with corestate.create(
                 tmp_path / "other.state", config=RegionConfig(agents=4, counters=2, events=16)
@@ -283,7 +284,7 @@ def test_a_source_made_anew_takes_the_place_of_the_one_before(source, tmp_path):
                 other.counters["new"].set(5)
                 with Sender(other.address, f"udp:127.0.0.1:{port}"):
                     assert until(lambda: before.health().participants_dead == 1)
-                    until(lambda: mirror.ready)
+                    assert until(lambda: copy.stat().st_ino != first.st_ino)
                     with corestate.attach(copy, mode="r") as after:
                         assert after.counters["new"].value == 5
                         assert after.region.config.agents == 4
@@ -365,11 +366,12 @@ def test_what_is_no_mirror_is_left_alone(source, tmp_path):
 
 def test_p5_a_source_too_large_is_refused(source, tmp_path):
     port = free_port()
-    mirror = Mirror(f"udp:{port}", tmp_path / "copy.state", largest=4096)
-    with Sender(source.address, f"udp:127.0.0.1:{port}"):
-        assert mirror.wait(20)
-    with pytest.raises(TooBigError, match="4096"):
-        mirror.close()
+    with Mirror(f"udp:{port}", tmp_path / "copy.state", largest=4096) as mirror:
+        with Sender(source.address, f"udp:127.0.0.1:{port}"):
+            with pytest.raises(TooBigError, match="4096"):
+                mirror.wait_ready()
+        assert mirror.report().refused
+        assert mirror.failed is None
     assert not (tmp_path / "copy.state").exists()
 
 

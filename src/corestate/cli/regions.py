@@ -16,13 +16,15 @@ from corestate.cli.arguments import Whole
 from corestate.cli.describe import region_data
 from corestate.cli.output import emit, json_option, say, size, when
 
-__all__ = ["create", "restore", "snapshot", "unlink"]
+__all__ = ["Octal", "create", "restore", "snapshot", "unlink"]
 
 
-class _Octal(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+class Octal(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """Permission bits, as chmod has them."""
+
     name = "OCTAL"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: D102 -- of click
         if isinstance(value, int):
             return value
         try:
@@ -34,7 +36,7 @@ class _Octal(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 def _config_options(command: Any) -> Any:
     for field in reversed(fields(corestate.RegionConfig)):
         option = "--" + field.name.replace("_", "-")
-        kind: Any = _Octal() if field.name == "permissions" else int
+        kind: Any = Octal() if field.name == "permissions" else int
         shown = f"[default: {field.default:o}]" if field.name == "permissions" else f"[default: {field.default}]"
         command = click.option(option, field.name, type=kind, help=shown)(command)
     return command
