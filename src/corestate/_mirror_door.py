@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from corestate._mirror_frames import GREETING, VERSION, frame_in, is_frame, version_name
+from corestate._mirror_frames import ASK, GREETING, VERSION, frame_in, is_frame, make_frame, version_name
 from corestate._mirror_key import SEALED, answer_to, notice, parts
 from corestate.errors import CorestateError, LayoutVersionError, UnsupportedError
 
@@ -30,7 +30,7 @@ _MOST_UNPROVEN = 1 << 16
 _MOST_PIECE = 1 << 18
 _MOST_SESSIONS = 4
 _MOST_BANNED = 64
-_NOTICE_SECONDS = 1.0
+_TELL_SECONDS = 1.0
 
 
 class Refusals:
@@ -84,30 +84,33 @@ class Door:
         self._source: Hashable = None
         self._has_source = False
         self._heard = 0.0
-        self._banned: dict[Hashable, float] = {}
+        self._banned: dict[Hashable, tuple[float, str]] = {}
         self._unproven: dict[Hashable, bytearray] = {}
+        self._told = 0.0
         self._since: dict[Hashable, float] = {}
 
     @property
     def open(self) -> bool:
         """Whether there is a source to answer to."""
-        return self._has_source or not self._link.many
+        return self._has_source or not self._link.listens
 
     def take(self, peer: Hashable, data: bytes) -> bytes:
         """What of this is for the core."""
         if not self._link.many:
-            if SEALED in data:
-                self._refuse(peer, no_key_here(self._what))
-                return b""
-            return data
+            if SEALED not in data:
+                return data
+            self._tell(peer, make_frame(ASK, keyed=False))
+            self._refusals.add(no_key_here(self._what))
+            return b""
         self._notice_end()
         if self._has_source and peer == self._source:
             return data
         if self.live():
             self._refuse(peer, "another sender, while the source is heard")
             return b""
-        if self._banned.get(peer, 0.0) > time.monotonic():
-            self._refuse(peer, "a sender that was refused just now")
+        until, why = self._banned.get(peer, (0.0, ""))
+        if until > time.monotonic():
+            self._refuse(peer, why)
             return b""
         return self._prove(peer, data)
 
@@ -119,7 +122,8 @@ class Door:
         ended = came.rfind(b"\0")
         pieces = bytes(came[known : ended + 1]).split(b"\0")
         if any(piece.startswith(SEALED) for piece in pieces):
-            self._refuse(peer, no_key_here(self._what))
+            self._tell(peer, make_frame(ASK, keyed=False))
+            self._refusals.add(no_key_here(self._what))
         elif any(map(is_frame, pieces)):
             self._admit(peer)
             return bytes(came)
@@ -150,16 +154,28 @@ class Door:
         if not self._link.datagrams:
             self._link.drop(peer)
 
-    def refuse_source(self) -> None:
-        """The source cannot be one (whoever says so has counted it): others get their chance."""
+    def _tell(self, peer: Hashable, frame: bytes) -> None:
+        """Say something to who is refused, so that it can name the reason too. Once a second at most."""
+        now = time.monotonic()
+        if now - self._told > _TELL_SECONDS:
+            self._told = now
+            self._link.send_to(peer, frame)
+
+    def refuse_source(self, *, keyed: bool = False) -> None:
+        """The source cannot be one (whoever says so has said why): others get their chance.
+
+        Args:
+            keyed: it has a key, and there is none here.
+        """
+        if keyed:
+            self._tell(self._source, make_frame(ASK, keyed=False))
         if not self._has_source:
             return
         now = time.monotonic()
-        self._banned = {peer: until for peer, until in self._banned.items() if until > now}
+        self._banned = {peer: ban for peer, ban in self._banned.items() if ban[0] > now}
         if len(self._banned) < _MOST_BANNED:
-            self._banned[self._source] = now + self._silence
+            self._banned[self._source] = now + self._silence, self._refusals.reason
         self._has_source = False
-        self._link.drop(self._source)
         self._link.choose(None)
 
     def _notice_end(self) -> None:
@@ -196,7 +212,6 @@ class KeyedDoor(Door):
         self._session: Session | None = None
         self._offered: dict[bytes, Session] = {}
         self._rest: dict[Hashable, bytes] = {}
-        self._noticed = 0.0
 
     @property
     def open(self) -> bool:
@@ -222,10 +237,7 @@ class KeyedDoor(Door):
             self._greet(peer, frame)
         elif frame is not None:
             self._refusals.add(no_key_there(self._what))
-            now = time.monotonic()
-            if now - self._noticed > _NOTICE_SECONDS:
-                self._noticed = now
-                self._link.send_to(peer, notice())
+            self._tell(peer, notice())
         else:
             self._refusals.add("bytes that are no frame with a MAC")
         return b""
@@ -271,9 +283,9 @@ class KeyedDoor(Door):
         self._offered[session.id] = session
         self._link.send_to(peer, session.answer)
 
-    def refuse_source(self) -> None:
+    def refuse_source(self, *, keyed: bool = False) -> None:
         self._session = None
-        super().refuse_source()
+        super().refuse_source(keyed=keyed)
 
     def answer(self, frames: bytes) -> None:
         if self._session is not None:

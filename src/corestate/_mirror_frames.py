@@ -85,9 +85,9 @@ def is_frame(piece: bytes) -> bool:
     return frame is not None and frame.type != ASK
 
 
-def make_frame(kind: int, payload: bytes, *, flags: int = 0) -> bytes:
+def make_frame(kind: int, payload: bytes = b"", *, keyed: bool = True) -> bytes:
     """A frame with its zero, on its own: it has no number."""
-    data = _HEAD.pack(kind, flags, 0, 0, 0, VERSION | KEYED, 0) + payload
+    data = _HEAD.pack(kind, 0, 0, 0, 0, VERSION | (KEYED if keyed else 0), 0) + payload
     data += _crc32c(data).to_bytes(_CRC_BYTES, "little")
     out = bytearray()
     for part in data.split(b"\0"):

@@ -179,4 +179,4 @@ def answer_to(key: bytes, frame: Frame) -> Session | None:
 
 def notice() -> bytes:
     """A frame that only says: there is a key at this end."""
-    return make_frame(GREETING, b"")
+    return make_frame(GREETING)

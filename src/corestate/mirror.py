@@ -259,7 +259,7 @@ class Mirror(Worker):
             elif code == lib.CS_E_VERSION:
                 version = int(self._told().peer_version)
                 refused = no_key_here(self._what) if version & KEYED else other_version(self._what, version)
-                self._refuse(refused)
+                self._refuse(refused, keyed=bool(version & KEYED))
             else:
                 check(code, "mirror")
         self._note_counts()
@@ -278,11 +278,11 @@ class Mirror(Worker):
             self._refusals.add(self._refusals.reason if lately else _PINNED, times)
         self._known = frames, refused
 
-    def _refuse(self, problem: CorestateError) -> None:
+    def _refuse(self, problem: CorestateError, *, keyed: bool = False) -> None:
         """Say why the core has refused a source, which it has counted, and let others come."""
         self._refusals.add(problem, 0)
         self._refused_at = time.monotonic()
-        self._door.refuse_source()
+        self._door.refuse_source(keyed=keyed)
 
     def _provide(self) -> None:
         """Make a region for a source that is new, or refuse it."""

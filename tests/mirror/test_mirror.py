@@ -367,9 +367,8 @@ def test_what_is_no_mirror_is_left_alone(source, tmp_path):
 def test_p5_a_source_too_large_is_refused(source, tmp_path):
     port = free_port()
     with Mirror(f"udp:{port}", tmp_path / "copy.state", largest=4096) as mirror:
-        with Sender(source.address, f"udp:127.0.0.1:{port}"):
-            with pytest.raises(TooBigError, match="4096"):
-                mirror.wait_ready()
+        with Sender(source.address, f"udp:127.0.0.1:{port}"), pytest.raises(TooBigError, match="4096"):
+            mirror.wait_ready()
         assert mirror.report().refused
         assert mirror.failed is None
     assert not (tmp_path / "copy.state").exists()

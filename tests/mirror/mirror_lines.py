@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import corestate
 from corestate import RegionConfig
@@ -41,7 +42,7 @@ def free_udp():
 @contextmanager
 def region(path, value, **changes):
     """A region with one counter ``n``."""
-    config = SMALL.replace(**changes) if hasattr(SMALL, "replace") else SMALL
+    config = replace(SMALL, **changes)
     with corestate.create(path, config=config) as state:
         state.counters["n"].set(value)
         yield state
