@@ -210,12 +210,14 @@ class File:
         Raises:
             FileExistsError: the name is taken.
         """
-        if not self._hidden:
-            place.link_unnamed(self._descriptor)
-        else:
+        try:
+            place.link_unnamed(self._descriptor)  # by descriptor, also where it has another name
+        except FileNotFoundError:  # no /proc here
+            if not self._hidden:
+                raise
             place.link(self._hidden)
-            place.remove(self._hidden, like=self._descriptor)
-        self._hidden = ""
+        self._put_away(place)
+        self._insist(place)
 
     def replace(self, place: Place) -> None:
         """Put it in the place of the file that has the name."""
@@ -227,6 +229,20 @@ class File:
                 self._hidden = hidden
         place.replace(self._hidden)
         self._hidden = ""
+        self._insist(place)
+
+    def _put_away(self, place: Place) -> None:
+        """Take the temporary name away, if it still is of this file."""
+        if self._hidden:
+            with suppress(OSError):
+                place.remove(self._hidden, like=self._descriptor)
+            self._hidden = ""
+
+    def _insist(self, place: Place) -> None:
+        """See that the name is this file's now, and not one that somebody put under the temporary name."""
+        with Place(place.path, place.what) as again:
+            if again.status is None or not os.path.samestat(again.status, os.fstat(self._descriptor)):
+                raise self._name.taken()
 
     def close(self) -> None:
         """Let go; a region that was shown stays, with nobody alive in it."""
@@ -234,10 +250,9 @@ class File:
             let_go(self.lock)
             os.close(self.lock)
             self.lock = -1
-        if self._hidden:
+        if self._hidden and self._descriptor >= 0:
             with suppress(OSError, CorestateError), self._name.place() as place:
-                place.remove(self._hidden, like=self._descriptor if self._descriptor >= 0 else None)
-            self._hidden = ""
+                self._put_away(place)
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -36,7 +36,6 @@ from corestate.errors import (
     AddressError,
     CorestateError,
     InvalidError,
-    RegionExistsError,
     StorageError,
     TooBigError,
     WaitTimeoutError,
@@ -329,7 +328,7 @@ class Mirror(Worker):
             return
         try:
             self._file.show()
-        except RegionExistsError as problem:
+        except CorestateError as problem:
             self._show_not_before = now + _SHOW_AGAIN
             self._refusals.add(problem)
             return

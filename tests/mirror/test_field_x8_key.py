@@ -91,9 +91,11 @@ def test_field_x8_a_recording_of_an_earlier_session_is_refused(tmp_path):
     port, view = free_udp(), tmp_path / "view.state"
     tap = Tap(port)
     with region(tmp_path / "true.state", 1) as true:
-        with Mirror(f"udp:{port}", view, key=KEY) as mirror:
-            with Sender(true.address, f"udp:127.0.0.1:{tap.port}", key=KEY):
-                mirror.wait_ready(20)
+        with (
+            Mirror(f"udp:{port}", view, key=KEY) as mirror,
+            Sender(true.address, f"udp:127.0.0.1:{tap.port}", key=KEY),
+        ):
+            mirror.wait_ready(20)
         recorded = list(tap.kept)
         view.unlink()
         with Mirror(f"udp:{port}", view, key=KEY, silence=0.5) as mirror:

@@ -61,15 +61,18 @@ def test_field_x8_a_recording_does_not_take_the_place(tmp_path):
 
 def test_field_x8_a_source_made_anew_is_followed_when_the_old_one_is_silent(tmp_path):
     port, view = free_udp(), tmp_path / "view.state"
-    with region(tmp_path / "a.state", 1) as a, region(tmp_path / "b.state", 2) as b:
-        with Mirror(f"udp:{port}", view, silence=1.0) as mirror:
-            with Sender(a.address, f"udp:127.0.0.1:{port}"):
-                mirror.wait_ready(20)
-                with Sender(b.address, f"udp:127.0.0.1:{port}"):
-                    time.sleep(1.5)
-                    assert seen(view) == 1
+    with (
+        region(tmp_path / "a.state", 1) as a,
+        region(tmp_path / "b.state", 2) as b,
+        Mirror(f"udp:{port}", view, silence=1.0) as mirror,
+    ):
+        with Sender(a.address, f"udp:127.0.0.1:{port}"):
+            mirror.wait_ready(20)
             with Sender(b.address, f"udp:127.0.0.1:{port}"):
-                until(lambda: seen(view) == 2)
+                time.sleep(1.5)
+                assert seen(view) == 1
+        with Sender(b.address, f"udp:127.0.0.1:{port}"):
+            until(lambda: seen(view) == 2)
 
 
 def test_field_x8_a_source_too_large_does_not_end_the_mirror(tmp_path):
@@ -125,11 +128,14 @@ def test_field_x8_another_wire_version_is_refused_by_name(tmp_path):
             mirror.wait_ready(20)
 
     line = free_port()
-    with region(tmp_path / "again.state", 42) as true, Sender(true.address, f"tcp-listen:{line}") as sender:
-        with socket.create_connection(("127.0.0.1", line)) as old:
-            old.sendall(frame(3, 77, 0, 0))
-            until(lambda: sender.report().refused)
-            assert "expected wire version 2, found wire version 1" in sender.report().reason
+    with (
+        region(tmp_path / "again.state", 42) as true,
+        Sender(true.address, f"tcp-listen:{line}") as sender,
+        socket.create_connection(("127.0.0.1", line)) as old,
+    ):
+        old.sendall(frame(3, 77, 0, 0))
+        until(lambda: sender.report().refused)
+        assert "expected wire version 2, found wire version 1" in sender.report().reason
 
 
 def test_field_x8_a_forged_number_is_no_loss_of_billions(tmp_path):
