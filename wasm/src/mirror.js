@@ -1,6 +1,6 @@
 /** A region's bytes kept the same here: a board's or a process's live state in a page, over a WebSocket or a serial port. */
 import { constants as C } from "../generated/abi.js";
-import { check, ClosedError, CorestateError, TooBigError, WaitTimeoutError } from "./errors.js";
+import { check, ClosedError, CorestateError, LayoutVersionError, TooBigError, UnsupportedError, WaitTimeoutError } from "./errors.js";
 import { sizeOf } from "./instance.js";
 import { openLine } from "./line.js";
 import { loadModule } from "./load.js";
@@ -15,13 +15,15 @@ import { State } from "./state.js";
  * @typedef {object} MirrorOptions
  * @property {string} [name] of the region here
  * @property {boolean} [shared] whether workers can attach to it, as with `open`
- * @property {number} [silence] milliseconds after which a silent source counts as gone; 2000 if not given
+ * @property {number} [silence] milliseconds after which a silent source counts as gone; 2000 if not given. Until then what
+ *   another sender sends on the same line is refused, and so is a source that was made anew
  * @property {boolean} [shiftTimes] show the times of a source whose clock is over a minute off by this machine's clock, so that
  *   ages make sense; true if not given
- * @property {number} [largest] bytes of a source's region above which there is no mirror of it; 2^28 if not given
+ * @property {number} [largest] bytes of a source's region above which it is refused; 2^28 if not given
  * @property {(state: State) => void} [onState] called when there is a state: once the first picture is whole, and again when
  *   the source was made anew
- * @property {(problem: Error) => void} [onError] called with what ended the mirror, such as a TooBigError
+ * @property {(problem: Error) => void} [onError] called with what a source was refused for, such as a TooBigError, which
+ *   does not end the mirror, and with what ended it
  */
 /**
  * How a mirror is doing.
@@ -35,6 +37,8 @@ import { State } from "./state.js";
  * @property {bigint} corrupt pieces that were no frame: cut, glued or with a wrong checksum
  * @property {bigint} pictures complete
  * @property {bigint} restarts of the source
+ * @property {bigint} refused frames of senders that are not the source, or were refused
+ * @property {string} reason why, of the last source that was refused; empty before
  */
 
 const CHUNK = 65536;
@@ -44,6 +48,8 @@ const REQUEST = 64;
 const ASK_FIRST_MS = 300;
 const ASK_LAST_MS = 5000;
 const LOOK_MS = 100;
+const HERE_MS = 500;
+const KEYED = 0x10000; // beside a wire version: of a sender that has a key
 const SILENCE_MS = 2000;
 const LARGEST = 2 ** 28;
 
@@ -65,10 +71,14 @@ export class Mirror {
   #state = null;
   /** @type {import("./line.js").Line | null} */
   #line = null;
-  /** @type {Set<{resolve: (state: State) => void, reject: (problem: Error) => void}>} */
+  /** @type {Set<{patient: boolean, resolve: (state: State) => void, reject: (problem: Error) => void}>} */
   #waiting = new Set();
   /** @type {Error | null} */
   #problem = null;
+  /** Why a source was refused, until there is one that is not. @type {CorestateError | null} */
+  #refusal = null;
+  #reason = "";
+  #hereSince = 0;
   #timer;
   #patience = ASK_FIRST_MS;
   #behindSince = 0;
@@ -83,6 +93,7 @@ export class Mirror {
     this.#frame = core.allocate(FRAME);
     this.#space = core.allocate(CHUNK);
     check(core.exports.cs_mirror_listen(this.#receiver, this.#frame, FRAME), "mirror");
+    core.exports.cs_mirror_pin(this.#receiver, BigInt(Math.round(Math.min(this.#options.silence, 2 ** 40) * 1e6)));
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
     /** @type {any} */ (this.#timer).unref?.(); // a mirror keeps no program alive: its line does
   }
@@ -102,20 +113,23 @@ export class Mirror {
   }
 
   /**
-   * The state, as soon as there is one.
+   * The state, as soon as there is one. What a source was refused for is told at the end of `timeout`, since the right one
+   * may still come; without a timeout at once. The mirror goes on.
    * @param {{timeout?: number}} [options] milliseconds; none: without bound
    * @returns {Promise<State>}
-   * @throws {WaitTimeoutError | ClosedError} and what ended the mirror
+   * @throws {WaitTimeoutError | ClosedError | TooBigError | LayoutVersionError | UnsupportedError} and what ended the mirror
    */
   async ready({ timeout } = {}) {
     const most = milliseconds(timeout);
     if (this.#state) return this.#state;
     if (this.#problem) throw this.#problem;
     if (this.closed) throw new ClosedError("mirror", { advice: "open it again" });
+    if (most === Infinity && this.#refusal) throw this.#refusal;
     return new Promise((resolve, reject) => {
       /** @type {any} */
       let timer;
       const one = {
+        patient: most !== Infinity,
         resolve: (/** @type {State} */ state) => (clearTimeout(timer), resolve(state)),
         reject: (/** @type {Error} */ problem) => (clearTimeout(timer), reject(problem)),
       };
@@ -124,19 +138,20 @@ export class Mirror {
       timer = setTimeout(() => {
         this.#waiting.delete(one);
         const { frames, lost, corrupt } = this.report();
-        reject(new WaitTimeoutError("mirror", { expected: "a whole picture of the source", found: `none; ${frames} frames came, ${lost} were lost, ${corrupt} pieces were no frames` })); // prettier-ignore
+        reject(this.#refusal ?? new WaitTimeoutError("mirror", { expected: "a whole picture of the source", found: `none; ${frames} frames came, ${lost} were lost, ${corrupt} pieces were no frames` })); // prettier-ignore
       }, most);
     });
   }
 
   /**
-   * Listen to a line, in place of the one before.
+   * Listen to a line, in place of the one before. Whoever sends on it is followed at once.
    * @param {Source} source
    * @throws {InvalidError | WrongTypeError | StorageError}
    */
   listen(source) {
     if (this.closed) throw new ClosedError("mirror", { advice: "open it again" });
     this.#line?.close();
+    this.#core.exports.cs_mirror_silent(this.#receiver);
     this.#line = openLine(source, (bytes) => this.#hear(bytes));
   }
 
@@ -151,9 +166,9 @@ export class Mirror {
   }
 
   /**
-   * Take bytes from a line of your own, in pieces of any size. Garbage is counted and skipped.
+   * Take bytes from a line of your own, in pieces of any size. Garbage and what is refused are counted and skipped.
    * @param {Uint8Array} bytes
-   * @throws {TooBigError | ClosedError}
+   * @throws {ClosedError}
    */
   feed(bytes) {
     const core = this.#core;
@@ -164,11 +179,44 @@ export class Mirror {
       for (let at = 0; at < part.length; ) {
         const code = core.exports.cs_mirror_feed(this.#receiver, this.#space + at, part.length - at, core.out);
         at += core.data.getUint32(core.out, true);
-        if (code === C.CS_E_NOT_READY) this.#provide();
+        if (code === C.CS_E_NOT_READY) this.#meet();
+        else if (code === C.CS_E_VERSION) this.#refuse(this.#foreign());
         else check(code, "mirror");
       }
     }
     if (this.#size && core.exports.cs_mirror_apply(this.#receiver) === 1 && !this.#state) this.#show();
+  }
+
+  /** Make a region for a source that is new, or refuse it. */
+  #meet() {
+    try {
+      this.#provide();
+    } catch (problem) {
+      if (!(problem instanceof CorestateError)) throw problem;
+      this.#core.exports.cs_mirror_refuse(this.#receiver);
+      this.#refuse(problem);
+    }
+  }
+
+  /** The error for a sender of another wire version, or with a key. */
+  #foreign() {
+    this.#core.exports.cs_mirror_told(this.#receiver, this.#status);
+    const version = Number(this.#core.read("cs_mirror_status", this.#status).peer_version);
+    if (version >= KEYED)
+      return new UnsupportedError("mirror", { expected: "a sender without a key", found: "one with a key", advice: "there are no keys in a browser: use wss and a private line, and no key at the sender" }); // prettier-ignore
+    return new LayoutVersionError("mirror", { expected: `wire version ${C.CS_MIRROR_VERSION}`, found: `wire version ${version}`, advice: "use the same corestate at both ends" }); // prettier-ignore
+  }
+
+  /** @param {CorestateError} problem */
+  #refuse(problem) {
+    this.#refusal = problem;
+    this.#reason = problem.message;
+    for (const one of this.#waiting) {
+      if (one.patient) continue;
+      this.#waiting.delete(one);
+      one.reject(problem);
+    }
+    this.#options.onError?.(problem);
   }
 
   /** Make a region for a source that is new. */
@@ -221,6 +269,7 @@ export class Mirror {
     const { base } = this.#rooms[this.#rooms.length - 1];
     const region = Region.mirrored({ core: this.#core, base, size: this.#size, name: this.#options.name });
     const state = (this.#state = new State(region, this.#module));
+    this.#refusal = null;
     for (const { resolve } of this.#waiting) resolve(state);
     this.#waiting.clear();
     this.#options.onState?.(state);
@@ -231,6 +280,10 @@ export class Mirror {
     const { age, behind } = this.report();
     if (this.#size && age !== null && age > this.#options.silence) this.#core.exports.cs_mirror_silent(this.#receiver);
     const now = performance.now();
+    if (now - this.#hereSince > HERE_MS) {
+      this.#hereSince = now;
+      this.#line?.send(this.#say("cs_mirror_here"));
+    }
     if (!behind || !this.#behindSince) {
       this.#patience = ASK_FIRST_MS;
       this.#behindSince = behind ? now : 0;
@@ -244,8 +297,13 @@ export class Mirror {
   /** A frame that asks the source for a picture of everything, to be sent back to it: for who feeds bytes by hand. */
   request() {
     if (this.closed) throw new ClosedError("mirror", { advice: "open it again" });
+    return this.#say("cs_mirror_ask");
+  }
+
+  /** @param {"cs_mirror_ask" | "cs_mirror_here"} what */
+  #say(what) {
     const core = this.#core;
-    check(core.exports.cs_mirror_ask(this.#receiver, core.scratch, REQUEST, core.out), "mirror");
+    check(core.exports[what](this.#receiver, core.scratch, REQUEST, core.out), "mirror");
     return core.copy(core.scratch, core.data.getUint32(core.out, true));
   }
 
@@ -254,9 +312,9 @@ export class Mirror {
     if (this.closed) throw new ClosedError("mirror", { advice: "open it again" });
     const core = this.#core;
     core.exports.cs_mirror_told(this.#receiver, this.#status);
-    const { frames, bytes, lost, corrupt, pictures, restarts, behind, heard_ns: heard } = core.read("cs_mirror_status", this.#status);
+    const { frames, bytes, lost, corrupt, pictures, restarts, refused, behind, heard_ns: heard } = core.read("cs_mirror_status", this.#status);
     const age = heard ? Math.max(0, performance.timeOrigin + performance.now() - Number(heard / 1000n) / 1000) : null;
-    return { ready: this.#state !== null, behind: behind !== 0, age, frames, bytes, lost, corrupt, pictures, restarts };
+    return { ready: this.#state !== null, behind: behind !== 0, age, frames, bytes, lost, corrupt, pictures, restarts, refused, reason: this.#reason };
   }
 
   /** @param {Error} problem */

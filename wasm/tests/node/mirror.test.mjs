@@ -138,14 +138,63 @@ test("p5: garbage on the line is counted and skipped; hostile frames change noth
   await same(there); // it has got over all that
 });
 
-test("a source that is too large ends the mirror, and says so to all", async () => {
+test("x8: a source that is too large is refused, counted and told, and the mirror goes on", async () => {
   /** @type {Error[]} */
   const problems = [];
   await mirrorOf({ largest: 4096, onError: (problem) => problems.push(problem) });
-  await assert.rejects(mirrored.ready({ timeout: LONG }), { name: "TooBigError", message: /a region of 4096 bytes at most, found one of \d+; pass `largest`/ });
-  assert.equal(mirrored.problem, problems[0]);
-  assert.equal(mirrored.closed, true);
-  assert.throws(() => mirrored.feed(new Uint8Array(1)), { name: "ClosedError" });
+  const expected = { name: "TooBigError", message: /a region of 4096 bytes at most, found one of \d+; pass `largest`/ };
+  await assert.rejects(mirrored.ready(), expected);
+  await assert.rejects(mirrored.ready({ timeout: 50 }), expected);
+  assert.equal(problems[0].name, "TooBigError");
+  assert.equal(mirrored.problem, null);
+  assert.equal(mirrored.closed, false);
+  const { refused, reason } = mirrored.report();
+  assert.ok(refused > 0n);
+  assert.match(reason, /4096 bytes at most/);
+});
+
+/** CRC-32C. @param {number[]} bytes */
+const crc32c = (bytes) => {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
+  }
+  return ~crc >>> 0;
+};
+const word = (/** @type {number} */ n) => [n & 255, (n >>> 8) & 255, (n >>> 16) & 255, n >>> 24];
+
+/** A frame with a right checksum. @param {number} type @param {number} stream @param {number} number @param {number} unit */
+function frame(type, stream, number, unit) {
+  const bytes = [type, 0, 0, 0, ...word(stream), ...word(number), ...word(unit), ...word(0), ...new Array(16).fill(0)];
+  bytes.push(...word(crc32c(bytes)));
+  /** @type {number[]} */
+  const out = [];
+  for (let at = 0; at <= bytes.length; ) {
+    const end = bytes.indexOf(0, at) < 0 ? bytes.length : bytes.indexOf(0, at);
+    out.push(end - at + 1, ...bytes.slice(at, end));
+    at = end + 1;
+  }
+  return Uint8Array.from([...out, 0]);
+}
+
+test("x8: a sender of another wire version, or with a key, is refused by name; the source is followed all the same", async () => {
+  await mirrorOf();
+  mirrored.feed(frame(2, 77, 0, 0)); // a beat of version 1 says none
+  assert.match(mirrored.report().reason, /expected wire version 2, found wire version 1;/);
+  mirrored.feed(frame(4, 0, 0, 0x10002));
+  assert.match(mirrored.report().reason, /expected a sender without a key, found one with a key/);
+  await same(await source.turn());
+  assert.equal(mirrored.report().refused, 2n);
+});
+
+test("x8: while the source is heard nobody else is followed", async () => {
+  await mirrorOf();
+  const state = await same(await source.turn());
+  for (let number = 0; number < 50; number++) mirrored.feed(frame(2, 77, number, 2));
+  assert.ok(mirrored.report().refused >= 50n);
+  assert.equal(mirrored.report().restarts, 0n);
+  assert.equal(await same(await source.turn()), state);
 });
 
 test("what is no line, a wait that ends, a mirror that is closed", async () => {
