@@ -39,6 +39,7 @@ def deaf(request, tmp_path):
     if request.param == "tcp-listen":
         port = free_port()
         with closing(socket.socket()) as peer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 
             def connect():
                 until(lambda: peer.connect_ex(("127.0.0.1", port)) in (0, errno.EISCONN))
@@ -48,6 +49,7 @@ def deaf(request, tmp_path):
         return
     family = socket.AF_UNIX if request.param == "unix" else socket.AF_INET
     with closing(socket.socket(family)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         listener.bind(str(tmp_path / "line") if request.param == "unix" else ("127.0.0.1", 0))
         listener.listen(1)
         yield f"unix:{tmp_path / 'line'}" if request.param == "unix" else f"tcp:127.0.0.1:{listener.getsockname()[1]}"
@@ -86,10 +88,14 @@ def test_field_m4_the_command_ends_at_ctrl_c(deaf, tmp_path):
         address = str(true.address)
         command = [sys.executable, "-m", "corestate", "mirror", address, deaf, "--every", "0.2"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            assert process.stdout.readline()
-            time.sleep(1)
+            lines = [process.stdout.readline()]
+            while len(lines) < 4 or len(set(lines[-4:])) > 1 or "sent 0 " in lines[-1] or "sent" not in lines[-1]:
+                lines.append(process.stdout.readline())  # until it goes on no more
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 130
+            try:
+                assert process.wait(20) == 130
+            finally:
+                process.kill()
 
 
 def test_field_m4_a_peer_that_takes_nothing_is_given_up(tmp_path):
