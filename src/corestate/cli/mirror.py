@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corestate._mirror_key import read_key
-from corestate.cli.output import clean, emit, json_option, say, size
+from corestate.cli.output import emit, json_option, say, size
 from corestate.cli.regions import Octal
 from corestate.errors import CorestateError
 from corestate.links import is_link
@@ -23,7 +23,7 @@ __all__ = ["mirror"]
 
 
 def _said(report: MirrorReport | SenderReport) -> str:
-    refused = f"; {report.refused} refused, last: {clean(report.reason)}" if report.refused else ""
+    refused = f"; {report.refused} refused, last: {report.reason}" if report.refused else ""
     if not isinstance(report, MirrorReport):
         if not report.connected:
             return f"nobody is there to send to yet{refused}"
