@@ -1,7 +1,7 @@
 /*
  * forks.h: a child of fork is not its parent. Of each view that is attached the port keeps where its mark lies. In a child,
- * before fork returns there, each view is told, so that it is nobody's until cs_region_after_fork; and the child lets go
- * of the open file description that says that its parent lives.
+ * before fork returns there, each view becomes nobody's until cs_region_after_fork, and the child lets go of the open file
+ * description that says that its parent lives.
  *
  * The list is made of blocks that are never given back, and changed by single atomic steps: a fork in the middle of a
  * change leaves the child a list it can walk. A view whose memory went without a detach is still on it. Therefore a child
@@ -24,7 +24,7 @@
 typedef struct watched {
     uint64_t *_Atomic mark; /* null: a free place; &taken: being filled */
     uint64_t value;         /* what the mark says */
-    void (*in_child)(uint64_t *mark);
+    volatile uint32_t *who;
     int64_t handle;
     dev_t device; /* of the handle, so that a number that is used again is not taken for it */
     ino_t inode;
@@ -52,13 +52,19 @@ static inline int forks_has_file(const watched *view)
 }
 
 #if defined(__GNUC__)
-#define FORKS_UNCHECKED __attribute__((no_sanitize("address")))
+#define FORKS_UNCHECKED __attribute__((noinline, no_sanitize("address")))
 #else
 #define FORKS_UNCHECKED
 #endif
-FORKS_UNCHECKED static int forks_is_marked(const uint64_t *mark, uint64_t value)
+
+/* In a child. The view's memory may be in nobody's use any more, which is not to be reported. */
+FORKS_UNCHECKED static int forks_clear(uint64_t *mark, const watched *view)
 {
-    return forks_readable(mark) && *(const volatile uint64_t *)mark == value;
+    if (!forks_readable(mark) || *(volatile uint64_t *)mark != view->value)
+        return 0;
+    *(volatile uint64_t *)mark = 0;
+    view->who[0] = view->who[1] = 0;
+    return 1;
 }
 
 static void forks_in_child(void)
@@ -67,11 +73,8 @@ static void forks_in_child(void)
         for (int i = 0; i < FORKS_IN_BLOCK; i++) {
             watched *view = &block->at[i];
             uint64_t *mark = atomic_load(&view->mark);
-            if (mark && mark != &taken && forks_is_marked(mark, view->value)) {
-                *mark = 0;
-                view->in_child(mark);
+            if (mark && mark != &taken && forks_clear(mark, view))
                 forks_let_go(view);
-            }
             atomic_store(&view->mark, NULL);
         }
 }
@@ -104,7 +107,7 @@ static watched *forks_take_place(void)
     }
 }
 
-void cs_port_watch(uint64_t *mark, int64_t handle, void (*in_child)(uint64_t *mark))
+void cs_port_watch(uint64_t *mark, void *who, int64_t handle)
 {
     static _Atomic int asked;
     static _Atomic uint32_t count;
@@ -121,7 +124,7 @@ void cs_port_watch(uint64_t *mark, int64_t handle, void (*in_child)(uint64_t *ma
     if (handle < 0 || handle > INT_MAX || fstat((int)handle, &file) != 0)
         handle = -1;
     view->value = *mark;
-    view->in_child = in_child;
+    view->who = who;
     view->handle = handle;
     view->device = file.st_dev;
     view->inode = file.st_ino;

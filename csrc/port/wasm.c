@@ -165,10 +165,7 @@ int cs_port_alive(int64_t handle, uint32_t slot, const cs_identity *who)
 }
 
 /* Nothing forks here. */
-void cs_port_watch(uint64_t *mark, int64_t handle, void (*in_child)(uint64_t *mark))
-{
-    (void)mark, (void)handle, (void)in_child;
-}
+void cs_port_watch(uint64_t *mark, void *who, int64_t handle) { (void)mark, (void)who, (void)handle; }
 int cs_port_unwatch(uint64_t *mark)
 {
     (void)mark;

@@ -130,14 +130,6 @@ static int sit(view *v, uint32_t slot, bool dead)
     return CS_OK;
 }
 
-/* In a child of fork, which is not who attached: it writes nothing in that one's name. */
-static void in_child(uint64_t *mark)
-{
-    view *v = (view *)(void *)((unsigned char *)mark - offsetof(view, mark));
-    poke32(&v->owner, 0);
-    poke32(&v->id, 0);
-}
-
 static int join(view *v)
 {
     for (uint32_t slot = 0; slot < v->participant_count; slot++) {
@@ -159,7 +151,8 @@ int csi_join(view *v)
     cs_port_identify(&v->self);
     if (v->flags & CS_PRIVATE) /* a child has bytes of its own, in which it may do as it likes */
         return join(v);
-    cs_port_watch(&v->mark, v->handle, in_child);
+    /* A child of fork is not who attached: it writes nothing in that one's name. */
+    cs_port_watch(&v->mark, &v->owner, v->handle);
     int result = join(v);
     if (result != CS_OK)
         (void)cs_port_unwatch(&v->mark);
@@ -168,12 +161,13 @@ int csi_join(view *v)
 
 void csi_leave(view *v)
 {
+    uint32_t owner = peek32(&v->owner), slot = owner_slot(owner);
     if (!(v->flags & CS_PRIVATE) && !cs_port_unwatch(&v->mark)) { /* in a child nobody has told */
-        in_child(&v->mark);
+        poke32(&v->owner, 0);
+        poke32(&v->id, 0);
         return;
     }
-    uint32_t slot = owner_slot(peek32(&v->owner));
-    csi_locks_abandon(v, peek32(&v->owner));
+    csi_locks_abandon(v, owner);
     a64 *word = &participant_at(v, slot)->word;
     uint64_t found = load64(word);
     bool locked = (found & WORD_LOCKED) != 0;

@@ -78,6 +78,7 @@ typedef struct view {
     uint64_t mark; /* of cs_port_watch */
 } view;
 _Static_assert(sizeof(view) <= sizeof(cs_region), "cs_region has room for a view");
+_Static_assert(offsetof(view, id) == offsetof(view, owner) + 4, "both words are cleared in a child of fork");
 _Static_assert(offsetof(view, event_bytes) == offsetof(view, config.event_bytes) &&
                    offsetof(view, value_bytes) == offsetof(view, config.value_bytes),
                "the same numbers");

@@ -45,10 +45,7 @@ uint32_t cs_port_enter(void) { return 0; } /* nothing interrupts this program */
 void cs_port_leave(uint32_t state) { (void)state; }
 
 /* Nothing forks here. */
-void cs_port_watch(uint64_t *mark, int64_t handle, void (*in_child)(uint64_t *mark))
-{
-    (void)mark, (void)handle, (void)in_child;
-}
+void cs_port_watch(uint64_t *mark, void *who, int64_t handle) { (void)mark, (void)who, (void)handle; }
 int cs_port_unwatch(uint64_t *mark)
 {
     (void)mark;

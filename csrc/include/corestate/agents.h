@@ -93,7 +93,8 @@ CS_API int cs_agent_get(const cs_region *region, cs_handle handle, cs_agent_info
  * same details has been stopped for a second). O(size). Blocks only behind another writer of the same details. */
 CS_API int cs_agent_set_details(cs_region *region, cs_handle handle, const cs_details *details);
 
-/* A sign of life: last_seen becomes now. Not a change: version stands. Errors: STALE, READ_ONLY, DETACHED. Two loads and a store. */
+/* A sign of life: last_seen becomes now. Not a change: version stands. Errors: STALE, READ_ONLY, DETACHED. Two loads and
+ * a store. */
 CS_API int cs_agent_heartbeat(cs_region *region, cs_handle handle);
 
 /*

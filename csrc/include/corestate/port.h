@@ -60,11 +60,11 @@ int cs_port_alive(int64_t handle, uint32_t slot, const cs_identity *who);
 
 /*
  * Forks, where processes have them; elsewhere watch does nothing and unwatch answers 1.
- * watch: *mark becomes nonzero. In a child of fork, before fork returns there, in_child(mark) is called, what is locked
- *        under handle is the parent's alone, and *mark is zero. Until unwatch, or another watch of the same mark.
+ * watch: *mark becomes nonzero. In a child of fork, before fork returns there, *mark and the two 32-bit words at who become
+ *        zero, and what is locked under handle is the parent's alone. Until unwatch, or another watch of the same mark.
  * unwatch: 1 when this process called watch, 0 when an ancestor did.
  */
-void cs_port_watch(uint64_t *mark, int64_t handle, void (*in_child)(uint64_t *mark));
+void cs_port_watch(uint64_t *mark, void *who, int64_t handle);
 int cs_port_unwatch(uint64_t *mark);
 
 /* A short section nothing interrupts; only called where 64-bit atomics are missing. */
