@@ -264,6 +264,26 @@ for (const shared of [false, true]) {
   });
 }
 
+test("field v3: a participant has one id, however often its slot was used", async () => {
+  const state = await open({ shared: true });
+  const events = state.events.subscribe({ kinds: ["said", "lock_inherited"] });
+  for (let round = 0; round < 1100; round++) (await attach(state.handle)).close();
+  const other = await attach(state.handle);
+  const me = other.participant;
+  assert.ok(state.participants().some(({ id, alive }) => id === me && alive));
+  other.events.publish("said");
+  assert.equal((await events.get({ timeout: 120000 }))?.source, me);
+  other.agents.register("a", 0);
+  assert.deepEqual([state.agents.get("a").participant, state.agents.list()[0].participant], [me, me]);
+  other.locks.get("l").tryAcquire();
+  assert.equal(state.locks.get("l").holder, me);
+  other.close();
+  state.locks.get("l").tryAcquire();
+  const told = await events.get({ timeout: 120000 });
+  assert.deepEqual([told?.source, told?.data.dead, told?.data.taker], [state.participant, me, state.participant]);
+  state.close();
+});
+
 test("read-only: reads everything, writes nothing, takes no participant slot", async () => {
   const state = await open({ shared: true });
   state.engine.neuronCount = 3;
