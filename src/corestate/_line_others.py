@@ -70,7 +70,7 @@ class Datagrams(Link):
         return made
 
     def _aim_again(self) -> None:
-        if self._sends and not self._closed:
+        if self._sends and not self._closed and len(self._targets) > 1:
             with suppress(OSError):
                 self._socket.close()
             self._waiting.clear()

@@ -135,16 +135,25 @@ class Sender(Worker):
                         lib.cs_mirror_picture(self._sender)  # who is new has seen nothing
                 while self._may_send() and self._step() and not self._end.is_set():
                     pass  # there is more
-                left = self._interval + started - time.monotonic()
-                heard = self.link.receive(max(0.0, _SLICE if self.link.pending else left))
-                if heard:
-                    self._take(heard)
-                left = started + self._interval - time.monotonic()
-                if left > 0 and not self.link.pending:
-                    self._end.wait(left)
+                self._listen(started + self._interval)
         finally:
             self.link.close()
             self._close_region()
+
+    def _listen(self, until: float) -> None:
+        """Hear requests until then, in pieces that keep nobody waiting who wants this to end."""
+        while not self._end.is_set():
+            left = until - time.monotonic()
+            asked = min(max(left, 0.0), _SLICE)
+            begun = time.monotonic()
+            heard = self.link.receive(_SLICE if self.link.pending else asked)
+            if heard:
+                self._take(heard)
+            if left <= _SLICE or self.link.pending:
+                return
+            rest = asked - (time.monotonic() - begun)
+            if rest > 0 and not heard:
+                self._end.wait(rest)  # a line that does not wait
 
     def _may_send(self) -> bool:
         return self._viewers.present and not self.link.pending

@@ -64,6 +64,13 @@ def ends_within(seconds, close):
     assert time.monotonic() - begun < seconds
 
 
+def test_field_m4_a_sender_that_seldom_looks_ends_at_once(tmp_path):
+    with region(tmp_path / "true.state", 1) as true:
+        sender = Sender(true.address, f"udp:127.0.0.1:{free_udp()}", interval=60)
+        until(lambda: sender.report().frames)
+        ends_within(5, sender.close)
+
+
 @pytest.mark.parametrize("key", [None, KEY], ids=["keyless", "key"])
 def test_field_m4_a_sender_ends_although_nobody_reads(deaf, key, tmp_path):
     with region(tmp_path / "true.state", 1, **LARGE) as true:
@@ -89,7 +96,7 @@ def test_field_m4_the_command_ends_at_ctrl_c(deaf, tmp_path):
         command = [sys.executable, "-m", "corestate", "mirror", address, deaf, "--every", "0.2"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             lines = [process.stdout.readline()]
-            while len(lines) < 4 or len(set(lines[-4:])) > 1 or "sent 0 " in lines[-1] or "sent" not in lines[-1]:
+            while len(lines) < 12 or len(set(lines[-4:])) > 1 or "sent 0 " in lines[-1] or "sent" not in lines[-1]:
                 lines.append(process.stdout.readline())  # until it goes on no more
             process.send_signal(signal.SIGINT)
             try:

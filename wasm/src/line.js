@@ -73,7 +73,7 @@ function overStreams({ readable, writable }, hear) {
   };
   pump().catch(() => {}); // a line that is cut is silent, which the mirror sees
   return {
-    send: (bytes) => void writer?.write(bytes).catch(() => {}),
+    send: (bytes) => void ((writer?.desiredSize ?? 0) > 0 && writer?.write(bytes).catch(() => {})), // a line that takes nothing is not filled
     close: () => {
       reader.cancel().catch(() => {});
       writer?.close().catch(() => {});
