@@ -317,8 +317,9 @@ int cs_value_next(const cs_region *region, uint64_t epoch, uint32_t *cursor, voi
         struct value *value = value_at(v, at / VALUE_WAYS, at % VALUE_WAYS);
         uint64_t stamp = load64(&value->stamp);
         uint32_t length = peek32(&value->lengths) >> 16;
-        if (state_in(stamp) != VALUE_VALID || !(stamp & PINNED) || peek64(&value->epoch) != epoch ||
-            padded(length) > v->value_bytes || length > key_capacity)
+        if (state_in(stamp) != VALUE_VALID || !(stamp & PINNED) ||
+            (epoch != CS_FOREVER && peek64(&value->epoch) != epoch) || padded(length) > v->value_bytes ||
+            length > key_capacity)
             continue;
         copy_out(key, data_of(value), length);
         fence_acquire(); /* the key is whole if the stamp still is the one from before */

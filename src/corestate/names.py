@@ -170,7 +170,8 @@ class NamedTable(Mapping[str, T_co], Generic[T_co]):
     def __len__(self) -> int:
         count = ffi.new("uint32_t *")
         check(lib.cs_names_count(self._region.view, self._table, count), self._word)
-        return int(count[0]) - sum(self._found(name) is not None for name in self._own) if count[0] else 0
+        # A peer may have written any count.
+        return max(0, int(count[0]) - sum(self._found(name) is not None for name in self._own)) if count[0] else 0
 
     def __iter__(self) -> Iterator[str]:
         for _, name in walk(self._region, self._table):

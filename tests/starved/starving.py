@@ -87,7 +87,7 @@ def alone(source: str, *arguments: str, namespaces: tuple[str, ...] = (), timeou
     if namespaces and done.returncode and _FORBIDDEN.search(done.stderr):
         pytest.skip(f"not tested: {' '.join(namespaces)} is forbidden here: {done.stderr.strip().splitlines()[-1]}")
     assert done.returncode == 0, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert done.stderr == ""
+    assert done.stderr == "", done.stderr
     return done.stdout.splitlines()
 
 

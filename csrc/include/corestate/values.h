@@ -47,7 +47,7 @@ CS_API int cs_value_drop(cs_region *region, const void *key, uint32_t key_length
 CS_API int cs_value_publish(cs_region *region, uint64_t epoch, const void *key, uint32_t key_length, const void *value,
                             const cs_value_info *info, uint32_t pinned);
 
-/* Walk the pinned values of an epoch: as cs_names_next; key_length comes back with the key's length. */
+/* Walk the pinned values of an epoch (CS_FOREVER: of all, for who takes those of the past away): as cs_names_next; key_length comes back with the key's length. */
 CS_API int cs_value_next(const cs_region *region, uint64_t epoch, uint32_t *cursor, void *key, uint32_t key_capacity,
                          uint32_t *key_length);
 

@@ -30,7 +30,7 @@ from corestate.audit.rows import (
 )
 from corestate.audit.surroundings import anchor_path, file_mode, note, remember
 from corestate.audit.verify import Verdict, broken, pruned_through, verify
-from corestate.errors import CorestateError, InvalidError, ReadOnlyError, WrongTypeError
+from corestate.errors import InvalidError, ReadOnlyError, WrongTypeError
 from corestate.guard import Guard
 from corestate.scopes.workflow import Moment
 from corestate.stores import Durability
@@ -569,7 +569,7 @@ class Audit:
 
     def _note_begun(self) -> None:
         """Let the region remember it: who empties the trail cannot make that undone in the store."""
-        with suppress(CorestateError):  # the rows are committed; the next will try again
+        with suppress(Exception):  # the rows are committed; the next will try again
             self._begun_noted = (
                 self._durable.path is None
                 or self._noted_begun()

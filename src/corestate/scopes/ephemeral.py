@@ -15,7 +15,7 @@ from corestate.scopes.hot import MISS
 from corestate.scopes.limits import checked_key
 from corestate.scopes.rows import ConflictError
 from corestate.scopes.scope import expiry
-from corestate.scopes.space import KeyMissingError
+from corestate.scopes.space import EPHEMERAL, KeyMissingError
 from corestate.scopes.typed import Typed
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class EphemeralScope(Typed, MutableMapping[str, Any]):
         """Which scope this is; a durable scope of the same path is another one."""
         self._space = space
         self._hot: Hot = space.ephemeral
-        self._prefix = path.to_bytes()
+        self._prefix = EPHEMERAL + path.to_bytes()
         if not self._hot.there and space.writable:
             raise UnsupportedError.because(
                 f"ephemeral scope {path}",

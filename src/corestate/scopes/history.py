@@ -70,7 +70,7 @@ def history(space: Space, path: ScopePath, key: str) -> list[Version]:
 class ScopeView(Typed, Mapping[str, Any]):
     """A scope as it was at one moment: read-only, and the same for ever (as far as the history is kept)."""
 
-    def __init__(self, path: ScopePath, change: int, values: dict[str, Any]) -> None:
+    def __init__(self, path: ScopePath, change: int, values: dict[str, tuple[int, bytes]]) -> None:
         self.path = path
         self.change = change
         """The last change it includes."""
@@ -78,9 +78,10 @@ class ScopeView(Typed, Mapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         try:
-            return self._values[key]
+            tag, packed = self._values[key]
         except KeyError:
             raise KeyMissingError.because(f"key {key!r:.80} of {self.path} as of change {self.change}") from None
+        return decode(tag, packed)  # each time anew: what a reader does to a list or dict is not in the view
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -123,13 +124,13 @@ def at(space: Space, path: ScopePath, time: Any = None, change: int | None = Non
     return ScopeView(path, change, values)
 
 
-def _values(rows: Rows, path: ScopePath, change: int) -> dict[str, Any]:
+def _values(rows: Rows, path: ScopePath, change: int) -> dict[str, tuple[int, bytes]]:
     found = rows.all(
         VALUES_AT,
         scope_id(rows, path.to_bytes()),
         change,
     )
-    return {key: decode(tag, value) for key, tag, value in found}
+    return {key: (tag, value) for key, tag, value in found}
 
 
 def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:

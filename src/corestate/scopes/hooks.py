@@ -25,7 +25,7 @@ OPERATIONS = ("read", "write", "delete", "conflict")
 
 
 class RefusedError(CorestateError, PermissionError):
-    """A hook refused the operation; nothing has changed."""
+    """A hook refused the operation; nothing has changed, unless it is one that runs after."""
 
     expected = "an operation every hook allows"
     found = "that one refused"
@@ -34,13 +34,15 @@ class RefusedError(CorestateError, PermissionError):
 
 @dataclass
 class Subject:
-    """What a hook is called with. A hook that runs before may replace ``value``."""
+    """What a hook is called with. One that runs before a write or after a read may replace ``value``."""
 
     operation: Operation
     scope: ScopePath
     key: str
     value: Any = None
-    """Before a write: what is to be written. After a read: what was read. None for delete."""
+    """Of a write: what is to be written, or was. After a read: what was read. Else None."""
+    after: bool = False
+    """Whether it has been done already."""
 
     def refuse(self, reason: str) -> None:
         """Refuse the operation.
@@ -50,7 +52,7 @@ class Subject:
         """
         raise RefusedError.because(
             f"{self.operation} of {self.key!r:.80} in {self.scope}",
-            found=f"that a hook refused: {reason}",
+            found=f"that a hook refused{', after it was done' if self.after else ''}: {reason}",
             advice=reason,
         )
 
@@ -83,7 +85,7 @@ class Hooks:
     def before(
         self, operation: Operation, call: Callable[[Subject], Any], *, keys: str = "*", scope: ScopePath | None = None
     ) -> Hook:
-        """Call before each operation; ``call`` may change ``subject.value``, or ``subject.refuse(reason)``.
+        """Call before each operation; ``call`` may change ``subject.value`` of a write, or ``subject.refuse(reason)``.
 
         Args:
             operation: ``"read"``, ``"write"``, ``"delete"``, or ``"conflict"`` (a compare-and-swap or transaction that
@@ -97,7 +99,10 @@ class Hooks:
     def after(
         self, operation: Operation, call: Callable[[Subject], Any], *, keys: str = "*", scope: ScopePath | None = None
     ) -> Hook:
-        """Call after each operation, when it is committed; an exception reaches the caller, but undoes nothing."""
+        """Call after each operation, when it is committed; an exception reaches the caller, but undoes nothing.
+
+        After a read ``call`` may change ``subject.value``, which the reader gets. A conflict's come before its error.
+        """
         return self._add(operation, call, keys, scope, after=True)
 
     def _add(
@@ -123,12 +128,17 @@ class Hooks:
     def _look(self) -> None:
         self.reading = bool(self._hooks.get(("read", False)) or self._hooks.get(("read", True)))
 
+    def conflict(self, scope: ScopePath, key: str) -> None:
+        """Run those of a conflict, whose error comes next."""
+        self.run("conflict", scope, key)
+        self.run("conflict", scope, key, after=True)
+
     def run(self, operation: Operation, scope: ScopePath, key: str, value: Any = None, *, after: bool = False) -> Any:
         """Run the hooks of an operation; returns the value they leave."""
         hooks = self._hooks.get((operation, after))
         if not hooks:
             return value
-        subject = Subject(operation, scope, key, value)
+        subject = Subject(operation, scope, key, value, after)
         for hook in hooks:
             if (hook.scope is None or hook.scope == scope) and fnmatch.fnmatchcase(key, hook.keys):
                 result = hook.call(subject)

@@ -188,13 +188,26 @@ class Hot:
             raise error(code, "publishing a hot value")
         return code
 
+    def reclaim(self, prefix: bytes) -> int:
+        """Forget pinned values of other epochs, whose keys start with these bytes; returns how many. O(room)."""
+        stale = set(self._pinned(lib.CS_FOREVER, prefix)) - set(self._pinned(self.epoch, prefix))
+        for rest in stale:
+            key = prefix + rest
+            with self.locked((key,)):
+                if self.version(key) is None:
+                    self.drop(key)
+        return len(stale)
+
     def pinned(self, prefix: bytes) -> list[bytes]:
         """Every pinned key that starts with these bytes, without them. O(room for hot values)."""
+        return self._pinned(self.epoch, prefix)
+
+    def _pinned(self, epoch: int, prefix: bytes) -> list[bytes]:
         buffers = self._thread.buffers
         cursor = ffi.new("uint32_t *")
         found: list[bytes] = []
         while True:
-            code = lib.cs_value_next(self._region.view, self.epoch, cursor, buffers.bytes, self._size, buffers.number)
+            code = lib.cs_value_next(self._region.view, epoch, cursor, buffers.bytes, self._size, buffers.number)
             if code < 0:
                 return sorted(found)
             key = bytes(buffers.memory[: buffers.number[0]])

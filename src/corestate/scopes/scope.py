@@ -195,7 +195,7 @@ class Scope(Typed, MutableMapping[str, Any]):
         try:
             return self._space.change(self.path, self.limits, key, decide)
         except ConflictError:
-            self._space.hooks.run("conflict", self.path, key)
+            self._space.hooks.conflict(self.path, key)
             raise
 
     def __delitem__(self, key: str) -> None:
@@ -336,7 +336,9 @@ class Scope(Typed, MutableMapping[str, Any]):
         return histories.revert(self, key, version)
 
     def fork(self, name: str, *, at: ScopeView | None = None) -> Scope:
-        """A new scope of the same kind with this one's values, as they are, or as a view of ``at`` has them.
+        """A new scope with this one's values, as they are, or as a view of ``at`` has them.
+
+        It is of the same kind; of the global scope, of which there is one, it is a custom one.
 
         Raises:
             InvalidError: that scope has keys already.

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from corestate.stores import Rows, Store
     from corestate.telling import Teller
 
-__all__ = ["Batch", "KeyMissingError", "Space"]
+__all__ = ["EPHEMERAL", "Batch", "KeyMissingError", "Space"]
 
 _log = logging.getLogger(__name__)
+EPHEMERAL = b"\xc1"
+"""What the keys of ephemeral values begin with among the hot ones: a byte no packed path has."""
 EXPIRED_AT_ONCE = 500
 """How many expired values one sweep takes from the store in one transaction."""
 WRITES_PER_SWEEP = 64
@@ -104,6 +106,7 @@ class Space:
         self.events = events
         self.teller = teller
         self._writes = 0
+        self._reclaimed = False
         self._sweeping = Guard()
         self.hooks = Hooks()
         self.timelines: list[Callable[[str], list[Any]]] = []
@@ -126,8 +129,12 @@ class Space:
 
     @property
     def ephemeral(self) -> Hot:
-        """Where values are that no store has."""
-        return self.durable.ephemeral
+        """Where values are that no store has. What is left there of an earlier boot is taken away at the first look."""
+        hot = self.durable.ephemeral
+        if not self._reclaimed and hot.there:
+            self._reclaimed = True
+            hot.reclaim(EPHEMERAL)
+        return hot
 
     # -- reading -------------------------------------------------------------------------------
 

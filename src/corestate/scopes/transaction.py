@@ -135,7 +135,7 @@ class Transaction:
             sequence = batch.commit(self._validate)
         except ConflictError:
             for path, key in self._written:
-                self._space.hooks.run("conflict", path, key)
+                self._space.hooks.conflict(path, key)
             raise
         for (path, key), (_, value, _) in self._written.items():
             if value is _GONE:
