@@ -21,9 +21,11 @@ import corestate
 from corestate import AgentStatus, AgentType, RegionConfig, StateManager, telling
 from corestate._binding import ffi, lib
 from corestate.audit import Audit
+from corestate.audit.anchor import AnchorFile
 from corestate.errors import CorestateError
 from corestate.governance import Budgets, GovernedAgents
 from corestate.governance.budget import Budget, Reservation
+from corestate.locks import Lock
 from corestate.scopes import space as spaces
 from corestate.scopes.hot import Hot
 from corestate.scopes.scope import Scope
@@ -243,9 +245,14 @@ def child(state: StateManager) -> Task:
     return state.tasks.pop("w")
 
 
-@verb("Audit.log", "Audit.log_many")
+@verb("Audit.log")
 def _(state):
-    return lambda: (state.audit.log("a", "T", 1), state.audit.log_many([("a", "U", 2)]))
+    return lambda: state.audit.log("a", "T", 1)
+
+
+@verb("Audit.log_many")
+def _(state):
+    return lambda: state.audit.log_many([("a", "T", 1), ("a", "U", 2)])
 
 
 @verb("Audit.prune")
@@ -399,14 +406,28 @@ def locks_lost(state, committed, monkeypatch):
     monkeypatch.setattr(Hot, "_unlock", committed.failing(Hot._unlock, corestate.ClosedError()))
 
 
+def turn_lost(state, committed, monkeypatch):
+    release = Lock.release
+
+    def released(lock):
+        release(lock)
+        if committed.begun:
+            raise corestate.ClosedError
+
+    monkeypatch.setattr(Lock, "release", released)
+
+
+def anchor_fails(state, committed, monkeypatch):
+    monkeypatch.setattr(AnchorFile, "_put", committed.failing(AnchorFile._put, corestate.StorageError()))
+
+
 def sweep_fails(state, committed, monkeypatch):
     monkeypatch.setattr(spaces, "WRITES_PER_SWEEP", 1)
     monkeypatch.setattr(Space, "_expired", committed.failing(Space._expired, corestate.StoreBusyError()))
 
 
-FAULTS = [kinds_full, counters_full, ring_busy, no_memory, closed_meanwhile, hot_lost, locks_lost, sweep_fails]
-ONLY_TELLING = (kinds_full, counters_full, ring_busy)
-"""Faults that the live parts meet too; the others are put into what tells of scopes and tasks."""
+FAULTS = [kinds_full, counters_full, ring_busy, no_memory, closed_meanwhile, hot_lost, locks_lost, turn_lost]
+FAULTS += [anchor_fails, sweep_fails]
 
 
 def test_field_v2_every_durable_verb_is_known():
