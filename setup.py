@@ -80,7 +80,9 @@ class BuildPure(build_py):
         for name in WASM_FILES:
             source = ROOT / "wasm/dist" / name
             if not source.exists():
-                raise SystemExit(f"expected {source}, found none; run `npm ci --ignore-scripts && npm run build` in wasm/ first")
+                raise SystemExit(
+                    f"expected {source}, found none; run `npm ci --ignore-scripts && npm run build` in wasm/ first"
+                )
             self.copy_file(str(source), str(target / name))
 
 
