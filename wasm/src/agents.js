@@ -1,6 +1,6 @@
 /** The registry of workers, local or remote. */
 import { constants as C } from "../generated/abi.js";
-import { check, errorOf, NotFoundError, StaleError, TooBigError } from "./errors.js";
+import { check, errorOf, NotFoundError, shown, StaleError, TooBigError } from "./errors.js";
 import { nanoseconds, sizeOf } from "./instance.js";
 import { milliseconds, safe } from "./numbers.js";
 import { pack, unpack } from "./payload.js";
@@ -62,7 +62,7 @@ export class Agents {
     return this.#withDetails(packed, what, (struct) => {
       const length = putName(this.#region, id, "agent id");
       const code = core.soon(() => core.exports.cs_agent_register(view, core.scratch, length, type, struct, core.out));
-      check(code, what, code === C.CS_E_INVALID ? { expected: "an AgentType", found: String(type) } : {});
+      check(code, what, code === C.CS_E_INVALID ? { expected: "an AgentType", found: shown(type) } : {});
       return this.#read(core.data.getBigUint64(core.out, true), id);
     });
   }

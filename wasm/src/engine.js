@@ -1,6 +1,6 @@
 /** The burst engine's core state: what it is doing, its numbers, its fatigue, its change hashes. */
 import { constants as C } from "../generated/abi.js";
-import { check, errorOf, InvalidError } from "./errors.js";
+import { check, errorOf, InvalidError, shown } from "./errors.js";
 import { sizeOf } from "./instance.js";
 import { camel, snake } from "./names.js";
 import { real, safe, signed, unsigned } from "./numbers.js";
@@ -53,7 +53,7 @@ export class Engine {
     const what = `engine.${camel(core.string(this.#core.cs_engine_state_name(state)))}`;
     const most = this.#core.cs_engine_state_max(state);
     if (!Number.isInteger(value) || value < 0 || value > most)
-      throw new InvalidError(what, { expected: `0 to ${most}`, found: String(value), advice: "pass a member of its enum" });
+      throw new InvalidError(what, { expected: `0 to ${most}`, found: shown(value), advice: "pass a member of its enum" });
     check(core.soon(() => this.#core.cs_engine_set_state(view, state, value)), what);
   }
   /** @param {number} field @param {string} name */

@@ -6,6 +6,17 @@ import { constants } from "../generated/abi.js";
 
 /** @typedef {{expected?: string, found?: string, advice?: string, cause?: unknown}} Because */
 
+/**
+ * How a value somebody gave appears in an error: a number as it is, anything else as its type. Errors end in logs, and a
+ * text passed in the wrong place may be a secret.
+ * @param {unknown} value
+ */
+export function shown(value) {
+  if (value === null || ["number", "bigint", "boolean", "undefined"].includes(typeof value)) return String(value);
+  const kind = typeof value === "object" ? /** @type {object} */ (value).constructor?.name || "object" : typeof value;
+  return `${/^[aeiou]/i.test(kind) ? "an" : "a"} ${kind}`;
+}
+
 /** Anything corestate refuses or cannot do. */
 export class CorestateError extends Error {
   /** @type {string | null} */

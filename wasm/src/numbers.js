@@ -1,5 +1,5 @@
 /** What callers pass, turned into what the core takes; and back. */
-import { NotANumberError, OutOfRangeError, WrongTypeError } from "./errors.js";
+import { NotANumberError, OutOfRangeError, shown, WrongTypeError } from "./errors.js";
 
 const MOST = 2n ** 64n - 1n;
 
@@ -26,7 +26,7 @@ export function signed(value, what) {
 function integer(value, what) {
   if (typeof value === "bigint") return value;
   if (typeof value !== "number")
-    throw new WrongTypeError(what, { expected: "a whole number or a BigInt", found: `${String(value)} (${typeof value})` });
+    throw new WrongTypeError(what, { expected: "a whole number or a BigInt", found: shown(value) });
   if (Number.isNaN(value)) throw new NotANumberError(what);
   if (!Number.isSafeInteger(value))
     throw new OutOfRangeError(what, {
@@ -39,7 +39,7 @@ function integer(value, what) {
 
 /** @param {number} value @param {string} what @returns {number} */
 export function real(value, what) {
-  if (typeof value !== "number") throw new WrongTypeError(what, { expected: "a number", found: `${String(value)} (${typeof value})` });
+  if (typeof value !== "number") throw new WrongTypeError(what, { expected: "a number", found: shown(value) });
   if (Number.isNaN(value)) throw new NotANumberError(what);
   return value;
 }

@@ -1,6 +1,6 @@
 /** One attachment of this page or worker to one region: the bytes, the core on them, and what everything else asks of it. */
 import { constants, structs } from "../generated/abi.js";
-import { BuildMismatchError, check, ClosedError, errorOf, InvalidError, NotRegionError, OutOfRangeError, TooBigError, TruncatedError, WrongTypeError } from "./errors.js"; // prettier-ignore
+import { BuildMismatchError, check, ClosedError, errorOf, InvalidError, NotRegionError, OutOfRangeError, shown, TooBigError, TruncatedError, WrongTypeError } from "./errors.js"; // prettier-ignore
 import { BUILDS, Core, sizeOf } from "./instance.js";
 import { camel } from "./names.js";
 
@@ -53,7 +53,7 @@ function checkConfig(config) {
     if (!known.includes(key))
       throw new InvalidError(`config.${key}`, { expected: `one of ${known.join(", ")}`, found: key, advice: "check its spelling" });
     if (typeof value !== "number")
-      throw new WrongTypeError(`config.${key}`, { expected: "a whole number", found: `${String(value)} (${typeof value})` });
+      throw new WrongTypeError(`config.${key}`, { expected: "a whole number", found: shown(value) });
     if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
       throw new OutOfRangeError(`config.${key}`, { expected: "a whole number of 0 to 2^32 - 1", found: String(value) });
   }

@@ -25,6 +25,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from corestate._attachment import hold, let_go, no_fork
+from corestate._shown import named
 from corestate.errors import StoreBusyError, StoreInUseError
 from corestate.stores.directory import LOCK
 
@@ -162,7 +163,7 @@ class SessionLock:
             raise StoreInUseError.because(
                 self.what,
                 expected=f"nobody, or region {address!r:.200}",
-                found=f"that region {said.get('address', '?')!r:.200} has it open",
+                found=f"that region {named(said.get('address', '?'))} has it open",
             )
         try:
             self.session = int(said.get("session", ""), 16)

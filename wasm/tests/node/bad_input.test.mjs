@@ -110,3 +110,25 @@ test("p5: any bytes in the region while it is used: a wrong value or an error, n
     scribbled.close();
   }
 });
+
+test("field x15: a value is not repeated in an error", async () => {
+  const secret = /** @type {any} */ ("hunter2-s3cret");
+  await refused(open({ config: { agents: secret } }), "WrongTypeError", /config.agents: expected a whole number, found a string;/);
+  const state = await open();
+  const calls = [
+    () => state.counters.get("c").add(secret),
+    () => state.counters.get("c").add(/** @type {any} */ ([secret])),
+    () => state.gauges.get("g").set(secret),
+    () => (state.engine.burstState = secret),
+    () => (state.engine.neuronCount = secret),
+    () => state.agents.register("a", secret),
+  ];
+  for (const call of calls) {
+    try {
+      call();
+    } catch (problem) {
+      assert.doesNotMatch(String(problem), /hunter2/, String(call));
+    }
+  }
+  state.close();
+});
