@@ -107,7 +107,8 @@ static uint32_t percent_of(uint64_t limit, uint64_t spent)
 /* What the event at nine tenths says of a budget; name has 64 bytes. */
 static cs_change warning_of(view *v, const struct budget *b, cs_handle handle, char *name, uint32_t *length)
 {
-    uint32_t percent = percent_of(peek64(&b->limit), peek64(&b->spent));
+    uint64_t limit = peek64(&b->limit), spent = peek64(&b->spent);
+    uint32_t percent = percent_of(limit, spent < limit ? spent : limit);
     *length = 0;
     (void)csi_table_key(v, budgets_of(v), handle, name, length);
     return (cs_change){.subject = handle, .new_value = percent, .table = CS_SECTION_BUDGETS};
@@ -120,7 +121,8 @@ static void recover(view *v, struct budget *b, cs_handle handle)
         finish_commit(v, b, handle);
     count_again(v, b, handle);
     store32(&b->intent, 0);
-    if (!ALONE && peek32(&b->warned)) { /* who is alone has no csi_settle, and this function for nothing */
+    if (!ALONE &&
+        (peek32(&b->warned) & BUDGET_WARNED)) { /* who is alone has no csi_settle, and this function for nothing */
         char name[64];
         uint32_t length;
         cs_change change = warning_of(v, b, handle, name, &length);
@@ -166,7 +168,8 @@ static void release(struct budget *b, uint32_t owner) { (void)csi_claim_release(
 static void warn(view *v, struct budget *b, cs_handle handle)
 {
     bool due = nearly_spent(peek64(&b->limit), peek64(&b->spent));
-    if (due == (peek32(&b->warned) != 0))
+    uint32_t flags = peek32(&b->warned);
+    if (due == (flags & BUDGET_WARNED))
         return;
     char name[64];
     uint32_t length;
@@ -174,7 +177,7 @@ static void warn(view *v, struct budget *b, cs_handle handle)
     promise p;
     if (due && csi_promise(v, &p, &b->promised, CS_KIND_BUDGET_WARNING, &change, name, length) != CS_OK)
         return;
-    store32(&b->warned, due);
+    store32(&b->warned, (flags & BUDGET_KEPT) | due);
     if (due)
         csi_keep(v, &p);
 }
@@ -252,13 +255,14 @@ int cs_budget_get(const cs_region *region, cs_handle handle, cs_budget_info *inf
         return CS_E_STALE;
     const struct budget *b = payload_of(slot);
     for (int round = 0; round < 64; round++) {
-        uint32_t begun = instant_begin(v);
+        uint32_t begun = instant_begin(v), flags = load32(&b->warned);
         uint64_t limit = load64(&b->limit), taken = load64(&b->taken), spent = load64(&b->spent);
         *info = (cs_budget_info){.limit = limit,
                                  .spent = spent,
                                  .reserved = taken > spent ? taken - spent : 0,
                                  .detections = load64(&b->detections),
-                                 .warned = load32(&b->warned)};
+                                 .warned = flags & BUDGET_WARNED,
+                                 .kept = flags / BUDGET_KEPT};
         fence_acquire(); /* the first look came before the second */
         if (peek64(&b->limit) == limit && peek64(&b->taken) == taken && peek64(&b->spent) == spent &&
             instant_stood(v, begun))
@@ -289,17 +293,17 @@ int cs_budget_load(cs_region *region, cs_handle handle, uint64_t limit, uint64_t
     view *v = view_of(region);
     uint32_t owner;
     struct budget *b;
-    if (spent > limit)
-        return CS_E_RANGE;
     int result = take(v, handle, &owner, &b);
     if (result != CS_OK)
         return result;
-    if (limit - spent < peek64(&b->taken) - peek64(&b->spent)) {
+    uint64_t reserved = peek64(&b->taken) - peek64(&b->spent);
+    if (reserved && (spent > limit || limit - spent < reserved)) {
         result = CS_E_LIMIT; /* there are reservations by now that it has no room for */
     } else {
         store64(&b->limit, limit);
         store64(&b->spent, spent);
         store64(&b->detections, detections);
+        store32(&b->warned, peek32(&b->warned) | BUDGET_KEPT);
         count_again(v, b, handle);
         warn(v, b, handle);
     }
@@ -320,7 +324,7 @@ int cs_budget_reserve(cs_region *region, cs_handle handle, uint64_t amount, cs_h
     struct reservation *r = 0;
     for (int round = 0; round < 2; round++) {
         uint64_t limit = peek64(&b->limit), taken = peek64(&b->taken);
-        bool room = taken <= limit && amount <= limit - taken;
+        bool room = !amount || (taken <= limit && amount <= limit - taken);
         r = room ? pick(v, owner, handle, amount, reservation) : 0;
         result = r ? CS_OK : room ? CS_E_FULL : CS_E_LIMIT;
         if (r || !reclaim(v, handle))
@@ -364,7 +368,7 @@ static int end_reservation(view *v, cs_handle reservation, uint32_t holder, uint
     if (result != CS_OK)
         return result;
     cs_handle budget = peek64(&r->budget);
-    if (amount > peek64(&r->amount))
+    if (amount > peek64(&r->amount) && state_in(word) != RESERVATION_PREPARED)
         return CS_E_RANGE;
     result = take(v, budget, &owner, &b);
     if (result != CS_OK) {

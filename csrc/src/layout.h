@@ -175,8 +175,8 @@ struct budget {
     a64 intent_spent; /* what spent will be */
     a32 intent;       /* reservation index + 1 that is being committed, 0 none */
     a32 claim;        /* claim word of who changes it */
-    a32 warned;
-    a32 promised; /* as in a lane, of the last warning */
+    a32 warned;       /* BUDGET_WARNED, BUDGET_KEPT */
+    a32 promised;     /* as in a lane, of the last warning */
 };
 
 struct reservation {

@@ -1,5 +1,6 @@
 #include "promise.h"
 
+#include "budget.h"
 #include "lane.h"
 #include "ring.h"
 #include "table.h"
@@ -68,7 +69,7 @@ static bool in_budgets(const view *v, uint64_t position, const cs_change *change
 {
     struct slot *slot = slot_of(&v->tables[TABLE_BUDGETS], change->subject);
     const struct budget *b = slot ? payload_of(slot) : 0;
-    return b && load32(&b->warned) && load32(&b->promised) == note_of(position);
+    return b && (load32(&b->warned) & BUDGET_WARNED) && load32(&b->promised) == note_of(position);
 }
 
 bool csi_happened(const view *v, uint64_t position)

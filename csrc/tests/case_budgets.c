@@ -63,6 +63,41 @@ void case_budget(void)
     suite_close(0);
 }
 
+/* What a prepared reservation did cost more is spent, also beyond the limit; what a store has is marked. */
+void case_budget_overrun(void)
+{
+    cs_handle budget, a, b;
+    cs_budget_info info;
+    cs_region *region = open_budget(100, &budget);
+    NEED(region);
+    CHECK_RESULT(cs_budget_get(region, budget, &info), CS_OK);
+    CHECK_EQUAL(info.kept, 0);
+    CHECK_RESULT(cs_budget_reserve(region, budget, 60, &a), CS_OK);
+    CHECK_RESULT(cs_budget_reserve(region, budget, 10, &b), CS_OK);
+    CHECK_RESULT(cs_budget_commit(region, a, 61), CS_E_RANGE);
+    CHECK_RESULT(cs_budget_prepare(region, a), CS_OK);
+    CHECK_RESULT(cs_budget_commit(region, a, 150), CS_OK);
+    check_money(region, budget, 100, 150, 10);
+    CHECK_RESULT(cs_budget_get(region, budget, &info), CS_OK);
+    CHECK_EQUAL(info.warned, 1);
+    CHECK_RESULT(cs_budget_reserve(region, budget, 1, &a), CS_E_LIMIT);
+    CHECK_RESULT(cs_budget_load(region, budget, 100, 150, 0), CS_E_LIMIT); /* something is reserved */
+    CHECK_RESULT(cs_budget_cancel(region, b), CS_OK);
+    CHECK_RESULT(cs_budget_load(region, budget, 100, 150, 3), CS_OK);
+    check_money(region, budget, 100, 150, 0);
+    CHECK_RESULT(cs_budget_get(region, budget, &info), CS_OK);
+    CHECK_EQUAL(info.kept, 1);
+    CHECK_EQUAL(info.warned, 1);
+    CHECK_RESULT(cs_budget_reserve(region, budget, 0, &a), CS_OK); /* for what is spent without asking */
+    CHECK_RESULT(cs_budget_cancel(region, a), CS_OK);
+    CHECK_RESULT(cs_budget_set_limit(region, budget, 149), CS_E_LIMIT);
+    CHECK_RESULT(cs_budget_set_limit(region, budget, 1000), CS_OK);
+    CHECK_RESULT(cs_budget_get(region, budget, &info), CS_OK);
+    CHECK_EQUAL(info.kept, 1);
+    CHECK_EQUAL(info.warned, 0);
+    suite_close(0);
+}
+
 void case_budget_limits(void)
 {
     cs_handle budget, a;
@@ -73,7 +108,7 @@ void case_budget_limits(void)
     check_money(region, budget, 100, 0, 60);
     CHECK_RESULT(cs_budget_set_limit(region, budget, 60), CS_OK);
     CHECK_RESULT(cs_budget_load(region, budget, 100, 41, 7), CS_E_LIMIT);
-    CHECK_RESULT(cs_budget_load(region, budget, 10, 11, 7), CS_E_RANGE);
+    CHECK_RESULT(cs_budget_load(region, budget, 10, 11, 7), CS_E_LIMIT);
     check_money(region, budget, 60, 0, 60);
     CHECK_RESULT(cs_budget_load(region, budget, 100, 40, 7), CS_OK);
     check_money(region, budget, 100, 40, 60);

@@ -98,6 +98,7 @@
     CASE(health_stale)                                                                                                 \
     CASE(health_events)                                                                                                \
     CASE(budget)                                                                                                       \
+    CASE(budget_overrun)                                                                                               \
     CASE(budget_limits)                                                                                                \
     CASE(budget_warning)                                                                                               \
     CASE(field_v10_detections)                                                                                         \

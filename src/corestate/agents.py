@@ -13,6 +13,7 @@ from corestate._binding import error, ffi, lib
 from corestate._shown import shown
 from corestate.enums import AgentStatus, AgentType
 from corestate.errors import InvalidError, NameInvalidError, NotFoundError, StaleError, WrongTypeError
+from corestate.participants import participants
 from corestate.payload import pack, unpack
 from corestate.records import Record
 
@@ -130,10 +131,13 @@ class Agents(Mapping[str, AgentInfo]):
     ) -> AgentInfo:
         """Register an agent; everybody gets an ``agent_registered`` event.
 
+        An agent of this id whose process has ended is taken off first, with an ``agent_deregistered`` event.
+
         The details are anything MessagePack can carry, together up to ``config.agent_details_bytes``.
 
         Raises:
-            ExistsError: the id is taken. FullError. TooBigError (details). NameInvalidError. InvalidError (type).
+            ExistsError: an agent of a living process has the id. FullError. TooBigError (details). NameInvalidError.
+            InvalidError (type).
             WrongTypeError, RangeError (details MessagePack cannot carry). ReadOnlyError, DetachedError, ClosedError.
         """
         encoded = name_bytes(id, "agent id")
@@ -145,9 +149,21 @@ class Agents(Mapping[str, AgentInfo]):
         handle = ffi.new("cs_handle *")
         details, _keep = _details(packed)
         code = lib.cs_agent_register(self._region.view, encoded, len(encoded), number, details, handle)
+        if code == lib.CS_E_EXISTS and self._take_off_dead(id):
+            code = lib.cs_agent_register(self._region.view, encoded, len(encoded), number, details, handle)
         if code < 0:
             raise self._refused(code, id, packed)
         return self._read(self._remember(id, int(handle[0])), id)
+
+    def _take_off_dead(self, id: str) -> bool:  # noqa: A002
+        """Take an agent off whose process has ended; whether nobody alive has the id. O(participants)."""
+        found = self.get(id)
+        if found is None:
+            return True
+        if any(one.id == found.participant and one.alive for one in participants(self._region)):
+            return False
+        code = lib.cs_agent_deregister(self._region.view, found.handle, lib.CS_REASON_DEAD)
+        return code in (lib.CS_OK, lib.CS_E_STALE)
 
     def deregister(self, agent: str | AgentInfo) -> None:
         """Take an agent off the registry; everybody gets an ``agent_deregistered`` event.
@@ -164,7 +180,8 @@ class Agents(Mapping[str, AgentInfo]):
         Raises:
             NotFoundError: (a KeyError) there is none such. ReadOnlyError, ClosedError.
         """
-        handle = agent.handle if isinstance(agent, AgentInfo) else self._handles.get(agent)
+        known = isinstance(agent, str) and self._handles.get(agent)
+        handle = agent.handle if isinstance(agent, AgentInfo) else known or None
         if handle is None or lib.cs_agent_heartbeat(self._region.view, handle) < 0:
             self._call(agent, lib.cs_agent_heartbeat)
 
@@ -230,7 +247,11 @@ class Agents(Mapping[str, AgentInfo]):
     def get(self, id: str, default: D) -> AgentInfo | D: ...
     def get(self, id: str, default: Any = None) -> Any:  # noqa: A002
         """The agent of this id as it is now, or ``default`` (None) if there is none. Lock-free."""
-        handle = self._handles.get(id)
+        try:
+            handle = self._handles.get(id)
+        except TypeError:
+            name_bytes(id, "agent id")
+            raise
         if handle is not None:
             try:
                 return self._read(handle, id)

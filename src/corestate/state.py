@@ -269,8 +269,12 @@ class StateManager:
 
         Threads waiting in it get ClosedError, and so does every later call; the memory is unmapped at the last
         reference. Locks this process still holds count as a dead holder's. The region itself stays. Audit rows that
-        durability ``"batched"`` has held back are committed first. A thread that is in the middle of a durable write
+        durability ``"batched"`` has held back are committed first; where the store cannot be had within a second they
+        are kept in a file beside it, for who opens the trail next. A thread that is in the middle of a durable write
         gets ClosedError, or has it committed; a commit under way is waited for.
+
+        Raises:
+            AuditHeldError: such rows could be written nowhere; the error has them. All else is done.
         """
         try:
             self.audit.close()

@@ -1,8 +1,8 @@
 /*
  * budgets.h: money, in integer micro-units, that many processes spend and none overspends.
  *
- * A budget has a limit, what is spent and what is reserved; spent + reserved never exceeds the limit. A
- * reservation belongs to the process that made it and is given back when that dies, unless it was being
+ * A budget has a limit, what is spent and what is reserved; spent + reserved never exceeds the limit, but
+ * by what a prepared reservation did cost more (cs_budget_commit). A reservation belongs to the process that made it and is given back when that dies, unless it was being
  * committed: what is committed is written to a store first, so only the store knows, and whoever asks it
  * settles the reservation (cs_budget_next_unsettled, cs_budget_settle).
  *
@@ -29,7 +29,7 @@ typedef struct cs_budget_info {
     uint64_t reserved;
     uint64_t detections; /* a tally kept beside the money: cs_budget_detect */
     uint32_t warned;     /* 1: nine tenths are spent, and budget_warning is out */
-    uint32_t reserved_;
+    uint32_t kept;       /* 1: a store has it (cs_budget_load) */
 } cs_budget_info;
 
 /* Open a budget by name, creating it with limit 0. Errors: INVALID, NAME, FULL, READ_ONLY, DETACHED, BUSY. O(length of
@@ -48,8 +48,8 @@ CS_API int cs_budget_get(const cs_region *region, cs_handle handle, cs_budget_in
  * READ_ONLY, DETACHED, BUSY. */
 CS_API int cs_budget_set_limit(cs_region *region, cs_handle handle, uint64_t limit);
 
-/* Say what the store knows to be spent and detected, when a budget comes back from it. Errors: as set_limit, and RANGE
- * (more is spent than the limit). */
+/* Say what the store knows to be spent and detected, when a budget comes back from it. That may be more than the limit
+ * while nothing is reserved. Errors: as set_limit. */
 CS_API int cs_budget_load(cs_region *region, cs_handle handle, uint64_t limit, uint64_t spent, uint64_t detections);
 
 /*
@@ -62,8 +62,8 @@ CS_API int cs_budget_reserve(cs_region *region, cs_handle handle, uint64_t amoun
  * Errors: STALE (not reserved any more), NOT_OWNER, READ_ONLY, DETACHED, BUSY. */
 CS_API int cs_budget_prepare(cs_region *region, cs_handle reservation);
 
-/* Spend `amount` (at most what was reserved: RANGE) and give back the rest. One atomic step. May publish
- * budget_warning. Errors: STALE, NOT_OWNER, RANGE, READ_ONLY, DETACHED, BUSY. */
+/* Spend `amount` and give back the rest. One atomic step. It is at most what was reserved (RANGE), unless that was
+ * prepared: what is spent by then is recorded, also beyond the limit. May publish budget_warning. Errors: STALE, NOT_OWNER, RANGE, READ_ONLY, DETACHED, BUSY. */
 CS_API int cs_budget_commit(cs_region *region, cs_handle reservation, uint64_t amount);
 
 /* Give the reservation back. Errors: STALE, NOT_OWNER, READ_ONLY, DETACHED, BUSY. */

@@ -33,7 +33,7 @@ class AgentState:
     budget_spent: int
     pii_detections: int
     version: int
-    """Rises with every change of any of it."""
+    """Rises with every change of any of it, whoever makes it; also of the live status, by a program without a store."""
     updated_ns: int
     """When its status or data last changed, since the epoch."""
     data: dict[str, Any] = field(default_factory=dict)
@@ -101,6 +101,13 @@ def packed(data: object, of: str) -> str:
         raise InvalidError.because(
             f"data of agent {of!r:.100}", expected="what JSON can carry", found=str(cause), advice="leave it out"
         ) from None
+    if json.loads(text) != data:
+        raise InvalidError.because(
+            f"data of agent {of!r:.100}",
+            expected="what JSON gives back as it was",
+            found="a tuple, or keys that are no text",
+            advice="use lists, and text for keys",
+        )
     if size > DATA_BYTES:
         raise TooBigError.because(
             f"data of agent {of!r:.100}",

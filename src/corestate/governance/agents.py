@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, overload
 
-from corestate._arguments import unsigned
+from corestate._arguments import name_bytes, unsigned
 from corestate._binding import ffi, lib
 from corestate._shown import shown
 from corestate.agents import _ROW, _UNSET, AgentInfo, Agents, _number, _unknown
@@ -29,6 +29,8 @@ from corestate.errors import (
     WrongTypeError,
 )
 from corestate.governance.agent_state import AgentState, Stored, packed
+from corestate.governance.periods import checked
+from corestate.governance.rules import allowed, event, final, outdated
 from corestate.telling import as_text
 
 if TYPE_CHECKING:
@@ -80,13 +82,18 @@ class GovernedAgents(Agents):
         Raises:
             TransitionError: see above. Else as ``Agents.register``.
         """
-        kept = self._kept(id) if self._governed(id) else None
+        kept = self._kept(id) if self._governed(_id(id)) else None
         if kept is not None and kept.state.status in _FINAL:
-            raise _final(kept.state)
+            raise final(kept.state)
         return super().register(id, type, capabilities=capabilities, transport=transport, metadata=metadata)
 
     def govern(
-        self, agent: str | AgentInfo, *, limit: int | None = None, data: dict[str, Any] | None = None
+        self,
+        agent: str | AgentInfo,
+        *,
+        limit: int | None = None,
+        data: dict[str, Any] | None = None,
+        period: str | None = None,
     ) -> AgentState:
         """Put a registered agent under governance, or take up what is kept of it.
 
@@ -94,6 +101,7 @@ class GovernedAgents(Agents):
             agent: who is registered.
             limit: of its budget, in micro-units; None: as it was, 0 for a new one.
             data: anything else to keep, as JSON has it; None: as it was.
+            period: of a new one's budget, ``"day"`` or ``"month"``; see ``Budgets.create``.
 
         Raises:
             NotFoundError: it is not registered. TransitionError: it failed or was cancelled. ExistsError: a budget that
@@ -103,6 +111,7 @@ class GovernedAgents(Agents):
         name = _id(agent)
         if limit is not None:
             unsigned(limit, "limit", 63)
+        spell = checked(period)
         text = packed(data if data is not None else {}, name)
         self._writable(name)
         store = self._durable.store
@@ -114,7 +123,7 @@ class GovernedAgents(Agents):
                 kept = _row(rows, name)
                 if kept is None:
                     made = True
-                    self._budgets.insert(rows, name, limit or 0)
+                    self._budgets.insert(rows, name, limit or 0, spell)
                     rows.run(
                         "INSERT INTO governed (id, type, status, data, updated_ns, registration, changes) "
                         "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -123,8 +132,14 @@ class GovernedAgents(Agents):
                     )
                 else:
                     if kept.state.status in _FINAL:
-                        raise _final(kept.state)
-                    self._take_up(rows, info, text if data is not None else None)
+                        raise final(kept.state)
+                    self._take_up(
+                        rows,
+                        info,
+                        text if data is not None else None,
+                        self._registration(info),
+                        self._ahead(kept, info),
+                    )
             if made:
                 self._load(name, limit or 0)
         if not made:
@@ -142,12 +157,13 @@ class GovernedAgents(Agents):
                     rows.run(f"DELETE FROM {table} WHERE {column} = ?", name)  # noqa: S608 - no input in it
             raise
 
-    def _take_up(self, rows: Rows, info: AgentInfo, text: str | None) -> None:
+    @staticmethod
+    def _take_up(rows: Rows, info: AgentInfo, text: str | None, registration: str, ahead: int) -> None:
         rows.run(
             "UPDATE governed SET type = ?, status = ?, data = coalesce(?, data), registration = ?, changes = ?, "
-            "updated_ns = ?, version = version + 1 WHERE id = ?",
-            *(int(info.type), int(info.status), text, self._registration(info), info.status_changes),
-            *(time.time_ns(), info.id),
+            "updated_ns = ?, version = version + 1 + ? WHERE id = ?",
+            *(int(info.type), int(info.status), text, registration, info.status_changes),
+            *(time.time_ns(), ahead, info.id),
         )
 
     def remove(self, agent: str | AgentInfo) -> None:
@@ -172,6 +188,13 @@ class GovernedAgents(Agents):
         else:
             self.deregister(agent)
 
+    def forget(self) -> int:
+        """Take the budgets of the governed agents of a store that was given up out of the region; returns how many.
+
+        What else was kept of them only that store knew. Whoever is registered stays so, live only.
+        """
+        return self._budgets.forget_durable()
+
     # -- reading -------------------------------------------------------------------------------
 
     def state_of(self, id: str) -> AgentState:  # noqa: A002
@@ -180,10 +203,11 @@ class GovernedAgents(Agents):
         Raises:
             NotFoundError: (a KeyError) it is not governed. StoreError.
         """
-        kept = self._kept(id) if self._durable.there else None
+        name = _id(id)
+        kept = self._kept(name) if self._durable.there else None
         if kept is None:
             raise NotFoundError.because(
-                f"agent {id!r:.100}",
+                f"agent {name!r:.100}",
                 expected="a governed agent",
                 found="none of this id",
                 advice="register it, then state.agents.govern(id)",
@@ -212,6 +236,11 @@ class GovernedAgents(Agents):
             detections_over: has more than so many detections.
             where: anything else.
         """
+        if status is not None:
+            status = AgentStatus(_number(status, AgentStatus, "agent status"))
+        for name, least in (("spent_over", spent_over), ("detections_over", detections_over)):
+            if least is not None:
+                unsigned(least, name, 63)
         if not self._durable.there:
             return []
         with self._durable.store.read() as rows:
@@ -318,6 +347,8 @@ class GovernedAgents(Agents):
             raise InvalidError.because(
                 "agents.update()", expected="a function, or details", found="both", advice="make two calls"
             )
+        if not callable(fn):
+            raise WrongTypeError.because("agents.update()", expected="a function", found=f"{fn!r:.60}")
         while True:
             wanted = fn(self.state_of(_id(agent)))
             try:
@@ -406,15 +437,17 @@ class GovernedAgents(Agents):
                 if wanted.status == current.status and wanted.status == before.state.status:
                     return False
             else:
-                _allowed(current, wanted)
+                allowed(current, wanted)
             wanted = wanted.with_(reason=as_text(wanted.reason))  # which may be an exception's words
             reservation = self._set_aside(current, wanted, undo)
             records: list[Recorded | None] = []
             with self._durable.store.write() as rows:
                 kept = _row(rows, name)
                 if kept is None or (exact and kept.state.version != before.state.version):
-                    raise _outdated(name, wanted.version, kept)
+                    raise outdated(name, wanted.version, kept)
                 moved = self._write(rows, kept, current, wanted, info, records)
+                if exact and info is not None and self._read(info.handle, name).status_changes != info.status_changes:
+                    raise outdated(name, wanted.version, current.with_(version=current.version + 1))
                 spent = 0
                 if reservation is not None:
                     spent, warning = reservation.record(rows, reservation.amount)
@@ -467,15 +500,16 @@ class GovernedAgents(Agents):
             details = {"old": current.status.name, "new": wanted.status.name}
             if wanted.reason:
                 details["reason"] = wanted.reason
-            records.append(self._audit.add(rows, current.id, _event(current.status, wanted.status), details))
-        registration, changes = kept.registration, kept.changes
+            records.append(self._audit.add(rows, current.id, event(current.status, wanted.status), details))
+        registration, changes, ahead = kept.registration, kept.changes, 0
         if info is not None:
             registration, changes = self._registration(info), info.status_changes + moved
+            ahead = self._ahead(kept, info)
         rows.run(
             "UPDATE governed SET status = ?, reason = ?, data = ?, updated_ns = ?, registration = ?, changes = ?, "
-            "version = version + 1 WHERE id = ?",
+            "version = version + 1 + ? WHERE id = ?",
             *(int(wanted.status), wanted.reason, packed(wanted.data, current.id), time.time_ns()),
-            *(registration, changes, current.id),
+            *(registration, changes, ahead, current.id),
         )
         return moved
 
@@ -486,7 +520,7 @@ class GovernedAgents(Agents):
         except TransitionError:
             now = self._read(info.handle, info.id)
             with self._durable.store.write() as rows:
-                self._take_up(rows, now, None)
+                self._take_up(rows, now, None, self._registration(now), 0)
             raise
         except CorestateError:  # the row is ahead, and whoever changes the agent next tells the region
             _log.debug("the region could not be told of the status of agent %r", info.id, exc_info=True)
@@ -504,11 +538,17 @@ class GovernedAgents(Agents):
             info = self._live(kept.state.id)
         except InvalidError:
             info = None
-        if info is None or info.status == kept.state.status:
+        ahead = 0 if info is None else self._ahead(kept, info)
+        if info is None or not ahead:
             return kept.state
-        if kept.registration == self._registration(info) and kept.changes >= info.status_changes:
-            return kept.state
-        return kept.state.with_(status=info.status, reason="")
+        state = kept.state.with_(version=kept.state.version + ahead)
+        return state if info.status == state.status else state.with_(status=info.status, reason="")
+
+    def _ahead(self, kept: Stored, info: AgentInfo) -> int:
+        """How many changes of the live agent the row does not know: of its status, and that it registered anew."""
+        if kept.registration != self._registration(info):
+            return 1 + info.status_changes
+        return max(info.status_changes - kept.changes, 0)
 
     def _live(self, agent: str | AgentInfo) -> AgentInfo | None:
         return self._info(agent) if isinstance(agent, AgentInfo) else self.get(agent)
@@ -536,7 +576,10 @@ class GovernedAgents(Agents):
 
 
 def _id(agent: str | AgentInfo) -> str:
-    return agent.id if isinstance(agent, AgentInfo) else agent
+    if isinstance(agent, AgentInfo):
+        return agent.id
+    name_bytes(agent, "agent id")
+    return agent
 
 
 def _key(name: str) -> bytes:
@@ -546,55 +589,3 @@ def _key(name: str) -> bytes:
 def _row(rows: Rows, name: str) -> Stored | None:
     row = rows.one(_ONE, name)
     return None if row is None else Stored.of(row)
-
-
-def _event(old: AgentStatus, new: AgentStatus) -> AuditEvent:
-    if new == AgentStatus.COMPLETED:
-        return AuditEvent.AGENT_COMPLETED
-    if new == AgentStatus.RUNNING and old in (AgentStatus.STARTING, AgentStatus.STOPPED, AgentStatus.COMPLETED):
-        return AuditEvent.AGENT_STARTED
-    return AuditEvent.AGENT_STATUS
-
-
-def _allowed(current: AgentState, wanted: AgentState) -> None:
-    """Whether this is the state that was changed, and in what may be changed."""
-    if current.version != wanted.version:
-        raise _outdated(current.id, wanted.version, current)
-    for name in ("type", "budget_limit", "updated_ns"):
-        if getattr(current, name) != getattr(wanted, name):
-            raise InvalidError.because(
-                f"agent {current.id!r:.100}",
-                expected="changes of status, reason, budget_spent, pii_detections and data",
-                found=f"another {name}",
-                advice="change a limit with state.agents.budget(id).set_limit()",
-            )
-    for name in ("budget_spent", "pii_detections"):
-        step = getattr(wanted, name)
-        unsigned(step, name, 63)
-        if step < getattr(current, name):
-            raise InvalidError.because(
-                f"{name} of agent {current.id!r:.100}",
-                expected=f"{getattr(current, name)} or more",
-                found=str(step),
-                advice="what is spent or detected stays so",
-            )
-
-
-def _outdated(name: str, version: int, found: AgentState | Stored | None) -> MismatchError:
-    state = found.state if isinstance(found, Stored) else found
-    return MismatchError.because(
-        f"agent {name!r:.100}",
-        expected=f"version {version}",
-        found="that it was removed" if state is None else f"version {state.version}",
-        advice="read it again and decide anew; state.agents.update(id, fn) does",
-    )
-
-
-def _final(state: AgentState) -> TransitionError:
-    why = f" ({state.reason})" if state.reason else ""
-    return TransitionError.because(
-        f"agent {state.id!r:.100}",
-        expected="an agent that may run again",
-        found=f"one that is {state.status.name}{why}, which is final",
-        advice="register another id; state.agents.remove(id) forgets this one",
-    )

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corestate._arguments import unsigned
 from corestate._binding import error, ffi, lib
-from corestate.errors import NotFoundError, RangeError, StaleError, TransitionError
+from corestate.errors import (
+    CorestateError,
+    NotANumberError,
+    NotFoundError,
+    RangeError,
+    StaleError,
+    TransitionError,
+    WrongTypeError,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -17,14 +28,18 @@ if TYPE_CHECKING:
     from corestate.governance.budgets import Budgets
     from corestate.stores import Rows
 
-__all__ = ["MOST", "Budget", "BudgetInfo", "Reservation"]
+__all__ = ["HOLD_SECONDS", "MOST", "Budget", "BudgetInfo", "Reservation"]
+
+HOLD_SECONDS = 600.0
+"""How long a reservation is held that is neither committed nor cancelled."""
 
 MOST = (1 << 63) - 1
 """The largest amount, in micro-units."""
 
 _LIMIT, _FULL, _STALE = lib.CS_E_LIMIT, lib.CS_E_FULL, lib.CS_E_STALE
 _blank = object.__new__
-_reserve, _commit = lib.cs_budget_reserve, lib.cs_budget_commit
+_reserve, _commit, _cancel = lib.cs_budget_reserve, lib.cs_budget_commit, lib.cs_budget_cancel
+_clock, _wall = time.monotonic, time.time
 
 
 def _out() -> tuple[Any, memoryview]:
@@ -53,26 +68,43 @@ class BudgetInfo(NamedTuple):
 class Budget:
     """A budget in the region, and in the store unless it was made to be live only. Made by ``state.budgets``.
 
-    Spent and reserved never exceed the limit, with any number of processes. A reservation is its process's: when that
-    dies it lapses, except for what was committed. Committed spending is in the store when ``commit`` returns; what a
+    Spent and reserved never exceed the limit, with any number of processes, but by what was really spent beyond a
+    reservation. A reservation is its process's: when that dies it lapses, except for what was committed; it also lapses
+    when it is dropped, and after ``hold`` seconds. Committed spending is in the store when ``commit`` returns; what a
     crash of the machine loses of a durable budget are reservations, which nobody holds any more.
     """
 
-    __slots__ = ("_handle", "_out", "agent", "durable", "name", "region", "table")
+    __slots__ = ("_handle", "_out", "agent", "durable", "ends", "name", "period", "region", "table", "until")
 
-    def __init__(self, budgets: Budgets, name: str, handle: int, *, durable: bool, agent: bool) -> None:
+    def __init__(
+        self,
+        budgets: Budgets,
+        name: str,
+        handle: int,
+        *,
+        durable: bool,
+        agent: bool,
+        period: str = "",
+        ends: float = math.inf,
+    ) -> None:
         self.table = budgets
         """``state.budgets``."""
         self.region = budgets.region
         """Where it is spent."""
         self._handle = handle
         self._out = [_out()]
+        self.until = budgets.holds.until
+        """Until when what this process has reserved is held."""
         self.name = name
         """Its name; a governed agent's budget has its id."""
         self.durable = durable
         """Whether the store has it."""
         self.agent = agent
         """Whether it is a governed agent's, and so spent from only while that runs."""
+        self.period = period
+        """After which spent begins anew: ``"day"`` or ``"month"``, in UTC; empty: never."""
+        self.ends = ends
+        """When the period ends that was looked at last, in seconds since the epoch."""
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -84,8 +116,11 @@ class Budget:
         Raises:
             StaleError: it was removed. ClosedError.
         """
+        if self.period:
+            self._renew()
         found = self._look()
         if found.reserved and self.region.writable:
+            self.table.holds.lapse()
             lib.cs_sweep(self.region.view)
             if self.durable:
                 self.table.settle()
@@ -129,20 +164,27 @@ class Budget:
 
     # -- spending ------------------------------------------------------------------------------
 
-    def reserve(self, amount: int) -> Reservation:
+    def reserve(self, amount: int, *, hold: float = HOLD_SECONDS) -> Reservation:
         """Set an amount aside, in micro-units, for this process to commit or cancel.
 
-        One call of the core. As a context manager the reservation is cancelled at the end unless committed.
+        One call of the core. As a context manager the reservation is cancelled at the end unless committed. One that is
+        dropped comes back when the object is collected, and one that is held for longer than ``hold`` seconds when this
+        process next looks at a budget, or is refused money. What such a one did cost is recorded all the same when it
+        is committed.
 
         Raises:
             LimitError: (a ValueError) there is not so much left. FullError: too many reservations are open.
-            TransitionError: it is an agent's that is not running. WrongTypeError, RangeError (amount). StaleError,
-            ReadOnlyError, DetachedError, ClosedError.
+            TransitionError: it is an agent's that is not running. WrongTypeError, RangeError (amount, hold),
+            NotANumberError (hold). StaleError, ReadOnlyError, DetachedError, ClosedError.
         """
         if type(amount) is not int or not 0 <= amount <= MOST:
             amount = unsigned(amount, "amount", 63)
+        if hold is not HOLD_SECONDS:
+            hold = _seconds(hold)
         if self.agent:
             self.table.running(self.name)
+        if self.period:
+            self._renew()
         try:
             both = self._out.pop()  # atomic, so that no two threads get the same
         except IndexError:
@@ -154,15 +196,16 @@ class Budget:
         reservation = _blank(Reservation)  # a call of its own __init__ would take longer than that of the core
         reservation.budget = self
         reservation.amount = amount
-        reservation._handle = found[0]  # noqa: SLF001
+        handle = reservation._handle = found[0]  # noqa: SLF001
         self._out.append(both)
+        self.until[handle] = _clock() + hold
         return reservation
 
     def _reserve_again(self, code: int, amount: int, out: object) -> None:
         if code == _STALE:
             self._find_again()
             code = _reserve(self.region.view, self._handle, amount, out)
-        if code in (_LIMIT, _FULL) and self.durable and self.table.settle():
+        if code in (_LIMIT, _FULL) and self.table.holds.lapse() + (self.table.settle() if self.durable else 0):
             code = _reserve(self.region.view, self._handle, amount, out)
         if code == _LIMIT:
             found = self._look()
@@ -202,6 +245,10 @@ class Budget:
 
     # -- how -----------------------------------------------------------------------------------
 
+    def _renew(self) -> None:
+        if _wall() >= self.ends and self.region.writable:
+            self.ends = self.table.renew(self)
+
     @property
     def handle(self) -> int:
         """Names this budget in the region."""
@@ -213,6 +260,7 @@ class Budget:
         if found is None or found.handle == self._handle:
             raise StaleError.because(f"budget {self.name!r}")
         self._handle, self.durable, self.agent = found.handle, found.durable, found.agent
+        self.period, self.ends = found.period, found.ends
 
     def __repr__(self) -> str:
         if self.region.closed:
@@ -225,7 +273,7 @@ class Budget:
 
 
 class Reservation:
-    """An amount set aside. Commit what was really spent of it, or cancel it; it ends once."""
+    """An amount set aside. Commit what was really spent, or cancel it; it ends once. Dropping it cancels it."""
 
     __slots__ = ("_handle", "_prepared", "amount", "budget")
     budget: Budget
@@ -243,33 +291,50 @@ class Reservation:
     def commit(self, amount: int | None = None, *, late: bool = False) -> None:
         """Spend; the rest goes back. Durable when this returns, unless the budget is live only.
 
-        At nine tenths of the limit everybody gets a ``budget_warning`` event, once; a durable budget has it audited.
-        What the store refuses (a full disk) leaves the reservation as it was.
+        More than was reserved is recorded, too, even beyond the limit, since it is spent: everybody gets a
+        ``budget_overrun`` event, and of a durable budget it is audited. At nine tenths of the limit everybody gets a
+        ``budget_warning`` event, once; a durable budget has it audited. What the store refuses (a full disk) leaves the
+        reservation as it was.
 
         Args:
-            amount: micro-units, at most what was reserved; None for all of it.
+            amount: micro-units that were really spent; None for what was reserved.
             late: record what an agent spent while it ran, though it does not any more.
 
         Raises:
-            RangeError: more than was reserved. StaleError: it has ended, or the budget was removed. NotOwnerError:
+            WrongTypeError, RangeError (amount). StaleError: it has ended, or the budget was removed. NotOwnerError:
             another process's. TransitionError: of an agent that is not running. StoreError.
         """
         budget = self.budget
         if amount is None:
             amount = self.amount
         elif type(amount) is not int or not 0 <= amount <= self.amount:
-            amount = self._within(amount)
+            amount = self._really(amount)
         handle = self._handle
         if not handle:
             raise self._over()
-        if budget.durable:
-            if budget.agent and not late:
-                budget.table.running(budget.name)
-            budget.table.commit(self, amount)
-        elif _commit(budget.region.view, handle, amount) < 0:
-            self._end(amount)
+        if budget.until.pop(handle, None) is None and handle in budget.table.holds.lapsed:
+            handle = self._take_again(amount)  # else from here on it does not lapse
+        if budget.durable or amount > self.amount or _commit(budget.region.view, handle, amount) < 0:
+            self._commit(amount, late=late)
         else:
             self._handle = 0
+
+    def _commit(self, amount: int, *, late: bool) -> None:
+        budget = self.budget
+        try:
+            if budget.durable:
+                if budget.agent and not late:
+                    budget.table.running(budget.name)
+                budget.table.commit(self, amount)
+            else:
+                if amount > self.amount:
+                    self.prepare()
+                self._end(amount)
+                budget.table.tell_overrun(self, amount)
+        except BaseException:
+            if self._handle and not self._prepared_before:
+                budget.until[self._handle] = _clock() + HOLD_SECONDS
+            raise
 
     def cancel(self) -> None:
         """Give the amount back. What a commit that was interrupted has put into the store stays spent.
@@ -277,15 +342,42 @@ class Reservation:
         Raises:
             StaleError: it has ended. NotOwnerError.
         """
-        if not self._handle:
+        handle = self._handle
+        if not handle:
             raise self._over()
-        spent = self.budget.table.committed(self) if getattr(self, "_prepared", False) else None
-        self._end(spent or 0)
+        self.budget.until.pop(handle, None)
+        spent = self.budget.table.committed(handle) if self._prepared_before else None
+        try:
+            self._end(spent or 0)
+        except StaleError:
+            if handle not in self.budget.table.holds.lapsed:
+                raise
+            self.budget.table.holds.lapsed.discard(handle)  # it came back before
+            self._handle = 0
+
+    def _take_again(self, amount: int) -> int:
+        """A place for what was spent of a reservation that was held for too long: its money is others' by now."""
+        budget = self.budget
+        try:
+            budget.table.holds.lapsed.remove(self._handle)
+        except KeyError:  # another thread is at it
+            raise self._over() from None
+        out = ffi.new("cs_handle *")
+        aside = amount
+        code = _reserve(budget.region.view, budget.handle, amount, out)
+        if code == _LIMIT:
+            aside, code = 0, _reserve(budget.region.view, budget.handle, 0, out)
+        if code < 0:
+            budget.table.holds.lapsed.add(self._handle)
+            raise error(code, f"reservation of {budget.name!r}")
+        self.amount, self._handle = aside, int(out[0])
+        return self._handle
 
     # -- in steps, for who does more in the same transaction ------------------------------------
 
     def prepare(self) -> None:
         """A commit is about to be written to the store: from here on only that can say what becomes of this."""
+        self.budget.until.pop(self._handle, None)
         code = lib.cs_budget_prepare(self.budget.region.view, self._handle)
         if code < 0:
             raise self._over() if code == _STALE else error(code, f"reservation of {self.budget.name!r}")
@@ -310,14 +402,19 @@ class Reservation:
             raise self._over() if code == _STALE else error(code, f"reservation of {self.budget.name!r}")
         self._handle = 0
 
-    def _within(self, amount: int) -> int:
+    @property
+    def _prepared_before(self) -> bool:
+        return getattr(self, "_prepared", False)
+
+    def _really(self, amount: int) -> int:
+        """An amount that may be more than was reserved."""
         number = unsigned(amount, "amount", 63)
-        if number > self.amount:
+        spent = self.budget.info().spent if number > self.amount else 0
+        if spent + number > MOST:
             raise RangeError.because(
                 f"reservation of {self.budget.name!r}",
-                expected=f"at most the {self.amount} micro-units that were reserved",
+                expected=f"at most {MOST - spent} micro-units, which is all that can be counted",
                 found=str(number),
-                advice="reserve the rest first",
             )
         return number
 
@@ -341,8 +438,24 @@ class Reservation:
             except StaleError:
                 self._handle = 0
 
+    def __del__(self) -> None:
+        handle = getattr(self, "_handle", 0)
+        if handle:
+            with suppress(CorestateError):  # closed meanwhile: with its process's slot went the reservation
+                self.budget.table.holds.dropped(handle, prepared=self._prepared_before)
+
     def __repr__(self) -> str:
         return f"<Reservation of {self.amount} from {self.budget.name!r}{', ended' if self.ended else ''}>"
+
+
+def _seconds(hold: object) -> float:
+    if isinstance(hold, bool) or not isinstance(hold, (int, float)):
+        raise WrongTypeError.because("hold", expected="seconds as a number", found=f"{hold!r:.60}")
+    if math.isnan(hold):
+        raise NotANumberError.because("hold")
+    if hold < 0:
+        raise RangeError.because("hold", expected="seconds, 0 or more", found=f"{hold!r:.60}")
+    return min(float(hold), 1e9)
 
 
 def not_running(name: str, status: str) -> TransitionError:

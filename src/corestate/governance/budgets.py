@@ -3,28 +3,37 @@
 A durable commit is prepared in the region, committed in the store, and committed in the region, in this order. Whoever
 finds a reservation of the dead that was prepared asks the store what became of it. The budgets of a region count only
 for the boot and the session of the store they were loaded under: after another, or in a region made anew, they are
-loaded from the store first.
+loaded from the store first, and what the region has of others that were a store's is forgotten.
 """
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from corestate._arguments import name_bytes, unsigned
 from corestate._binding import check, error, ffi, lib
 from corestate.audit.rows import AuditEvent
 from corestate.errors import (
+    CorestateError,
     ExistsError,
     FullError,
+    InvalidError,
     LimitError,
     NameInvalidError,
     NotFoundError,
     ReadOnlyError,
     StaleError,
+    StoreGoneError,
 )
+from corestate.events import Events
+from corestate.governance import periods
 from corestate.governance import rows as sql
 from corestate.governance.budget import Budget, BudgetInfo, Reservation, not_running
+from corestate.governance.holds import Holds
 from corestate.names import walk
 
 if TYPE_CHECKING:
@@ -36,10 +45,14 @@ if TYPE_CHECKING:
     from corestate.region import Region
     from corestate.stores import Rows
 
-__all__ = ["Budgets"]
+__all__ = ["OVERRUN", "Budgets"]
 
 WARN_AT = 10
 """The event comes when less than one part in ten is left."""
+OVERRUN = "budget_overrun"
+"""The event of a commit of more than was reserved: ``{"name", "reserved", "amount"}``."""
+_log = logging.getLogger(__name__)
+_wall = time.time
 
 
 class Budgets(Mapping[str, Budget]):
@@ -53,12 +66,15 @@ class Budgets(Mapping[str, Budget]):
         self._durable = durable
         self._audit = audit
         self._ready: tuple[bytes, int] | None = None
+        """The store and session for which the region's budgets are known to be loaded."""
+        self.holds = Holds(region, self.committed)
+        """What this process has reserved."""
         self.status_of: Callable[[str], str | None] = lambda _: None
         """The status of an agent as text, None while it runs; set by who knows agents."""
 
     # -- making and finding --------------------------------------------------------------------
 
-    def create(self, name: str, limit: int, *, durable: bool = True) -> Budget:
+    def create(self, name: str, limit: int, *, durable: bool = True, period: str | None = None) -> Budget:
         """Make a budget.
 
         Args:
@@ -66,11 +82,19 @@ class Budgets(Mapping[str, Budget]):
             limit: in micro-units.
             durable: False keeps it in the region alone: reserve and commit are calls of the core and nothing else; it
                 outlives every process, not the region nor a reboot.
+            period: ``"day"`` or ``"month"``, in UTC: what is spent begins anew with each. The store remembers the last
+                one, so a clock that goes back gives nothing twice. What was spent in one that is over is audited.
 
         Raises:
-            ExistsError, NameInvalidError, WrongTypeError, RangeError, FullError, ReadOnlyError, StoreError.
+            ExistsError, NameInvalidError, WrongTypeError, RangeError, InvalidError (period), FullError, ReadOnlyError,
+            StoreError.
         """
         unsigned(limit, "limit", 63)
+        spell = periods.checked(period)
+        if spell and not durable:
+            raise InvalidError.because(
+                f"budget {name!r:.100}", expected="a durable budget, for one with a period", found="durable=False"
+            )
         encoded = name_bytes(name, "budget")
         self._writable(name)
         self.ready()
@@ -84,18 +108,25 @@ class Budgets(Mapping[str, Budget]):
         with self._durable.store.write() as rows:
             if sql.kept(rows, name) is not None:
                 raise _exists(name)
-            self.insert(rows, name, limit)
+            self.insert(rows, name, limit, spell)
+            known = sql.kept(rows, name)
         try:
             handle = self.load(name, limit)
         except FullError:  # others took the last place meanwhile
             with self._durable.store.write() as rows:
                 rows.run("DELETE FROM budgets WHERE name = ?", name)
             raise
-        return Budget(self, name, handle, durable=True, agent=False)
+        return self._made(name, handle, known)
 
-    def insert(self, rows: Rows, name: str, limit: int) -> None:
+    def _made(self, name: str, handle: int, known: Kept | None) -> Budget:
+        if known is None:
+            return Budget(self, name, handle, durable=False, agent=False)
+        ends = periods.end_of(known.period, known.number)
+        return Budget(self, name, handle, durable=True, agent=known.agent, period=known.period, ends=ends)
+
+    def insert(self, rows: Rows, name: str, limit: int, period: str = "") -> None:
         """In a transaction of the store: a new budget, where the region has room for one and none of this name."""
-        self._load_all(rows, self._durable.session)
+        self._load_all(rows)
         there = self._find(name_bytes(name, "budget"), name)
         if there is not None and self._info(there)[:3] != (0, 0, 0):
             raise _exists(name)
@@ -103,13 +134,16 @@ class Budgets(Mapping[str, Budget]):
         check(lib.cs_names_count(self.region.view, lib.CS_SECTION_BUDGETS, count), "budgets")
         if there is None and count[0] >= self.region.config.budgets:
             raise self._full(name)
-        rows.run("INSERT INTO budgets (name, amount_limit) VALUES (?, ?)", name, limit)
+        number = periods.number_of(period, _wall())
+        rows.run(
+            "INSERT INTO budgets (name, amount_limit, period, period_number) VALUES (?, ?, ?, ?)",
+            *(name, limit, period, number),
+        )
 
     def load(self, name: str, limit: int, spent: int = 0, detections: int = 0) -> int:
         """After the commit, or for the store's own: what it has, into a place of the region; returns its handle."""
         handle = self._open(name.encode(), name)
-        # Who lowers a limit and is killed may leave more spent than the limit.
-        code = lib.cs_budget_load(self.region.view, handle, max(limit, spent), spent, detections)
+        code = lib.cs_budget_load(self.region.view, handle, limit, spent, detections)
         check(code, "loading a budget")
         return handle
 
@@ -120,19 +154,26 @@ class Budgets(Mapping[str, Budget]):
             NotFoundError: (a KeyError) there is none. NameInvalidError, StoreError.
         """
         encoded = name_bytes(name, "budget")
-        self.ready()
-        handle = self._find(encoded, name)
-        known: Kept | None = None
-        if self._durable.there:
-            with self._durable.store.read() as rows:
-                known = sql.kept(rows, name)
+        try:
+            self.ready()
+            handle, known = self._find(encoded, name), self._known(name)
+        except StoreGoneError:
+            handle, known = self._find(encoded, name), None
+            if handle is None or self._is_kept(handle):
+                raise
         if handle is not None and known is not None and self.region.writable:
             self._repair(handle, known)
         if handle is None and known is not None and self.region.writable:
             handle = self._bring(name)
         if handle is None:
             raise NotFoundError.because(f"budget {name!r:.100}", advice="make it with state.budgets.create()")
-        return Budget(self, name, handle, durable=known is not None, agent=known is not None and known.agent)
+        return self._made(name, handle, known)
+
+    def _known(self, name: str) -> Kept | None:
+        if not self._durable.there:
+            return None
+        with self._durable.store.read() as rows:
+            return sql.kept(rows, name)
 
     def get(self, name: str, default: Any = None) -> Any:
         """The budget of this name, or ``default``."""
@@ -150,7 +191,7 @@ class Budgets(Mapping[str, Budget]):
     def __iter__(self) -> Iterator[str]:
         self.ready()
         names = {name for _, name in walk(self.region, lib.CS_SECTION_BUDGETS)}
-        if self._durable.there:
+        if self._durable.there and self.region.writable:  # else what the region has not cannot be had, either
             with self._durable.store.read() as rows:
                 names.update(found.name for found in sql.all_kept(rows))
         return iter(sorted(names))
@@ -193,19 +234,20 @@ class Budgets(Mapping[str, Budget]):
         if not self.region.writable or self._ready == self._durable.joined:
             return
         if self._durable.there:
-            store, boot = self._durable.store, self._durable.session
+            store = self._durable.store
             recorded = "SELECT 1 FROM budget_regions WHERE region = ? AND boot = ?"
-            if store.one(recorded, self.region.instance, boot) is None:
+            if store.one(recorded, self.region.instance, self._durable.session) is None:
                 with store.write() as rows:
-                    self._load_all(rows, boot)
+                    self._load_all(rows)
         # Where there is no store yet, whoever makes the first durable budget records the region and the boot.
         self._ready = self._durable.joined
         self.settle()
 
-    def _load_all(self, rows: Rows, boot: str) -> None:
-        region = self.region.instance
-        if rows.one("SELECT 1 FROM budget_regions WHERE region = ? AND boot = ?", region, boot) is not None:
+    def _load_all(self, rows: Rows) -> None:
+        region, stamp = self.region.instance, self._durable.session
+        if rows.one("SELECT 1 FROM budget_regions WHERE region = ? AND boot = ?", region, stamp) is not None:
             return  # another process was quicker
+        self.forget_durable()
         for found in sql.all_kept(rows):
             encoded = found.name.encode()
             handle = self._find(encoded, found.name)
@@ -214,7 +256,39 @@ class Budgets(Mapping[str, Budget]):
             self.load(found.name, found.limit, found.spent, found.detections)
         rows.run("DELETE FROM commitments")
         rows.run("DELETE FROM budget_regions")
-        rows.run("INSERT INTO budget_regions VALUES (?, ?)", region, boot)
+        rows.run("INSERT INTO budget_regions VALUES (?, ?)", region, stamp)
+
+    def forget_durable(self) -> int:
+        """Take every budget that a store had out of the region, with its reservations; returns how many.
+
+        What is live only stays. Do this when the region's store was given up for another.
+        """
+        gone = 0
+        for handle, _ in list(walk(self.region, lib.CS_SECTION_BUDGETS)):
+            with suppress(StaleError):  # others do the same
+                if self._is_kept(handle):
+                    check(lib.cs_budget_remove(self.region.view, handle), "forgetting a budget")
+                    gone += 1
+        self._ready = None
+        return gone
+
+    def reload(self) -> None:
+        """Take the region's durable budgets anew from the store: limit, spent and detections, nothing reserved.
+
+        Raises:
+            StoreError, FullError, ReadOnlyError.
+        """
+        self._writable("")
+        with self._durable.store.write() as rows:
+            rows.run("DELETE FROM budget_regions WHERE region = ?", self.region.instance)
+            self._load_all(rows)
+        self._ready = self._durable.joined
+
+    def _is_kept(self, handle: int) -> bool:
+        """Whether a store has, or had, a budget of the region."""
+        info = ffi.new("cs_budget_info *")
+        check(lib.cs_budget_get(self.region.view, handle, info), "budget")
+        return bool(info.kept)
 
     def _bring(self, name: str) -> int | None:
         """From the store into the region, where it is not: its maker or remover died in between."""
@@ -225,19 +299,49 @@ class Budgets(Mapping[str, Budget]):
             return self.load(name, found.limit, found.spent, found.detections)
 
     def _repair(self, handle: int, known: Kept) -> None:
-        """What somebody who died between store and region has left undone."""
+        """What somebody who died between store and region has left undone, or a program without a store has done."""
         there = self._info(handle)
-        if there.limit == known.limit:
+        if there.warned and not known.warned:
+            self._catch_up_warning(handle, known.name)
+        over = bool(known.period) and there.spent > known.spent  # a new period the region has not heard of
+        if there.limit == known.limit and not over:
             return
         with self._durable.store.write() as rows:
             found = sql.kept(rows, known.name)
             if found is None:
                 return
             there = self._info(handle)
-            if there[:3] == (0, 0, 0):
+            if there[:3] == (0, 0, 0) or (found.period and there.spent > found.spent):
                 self.load(known.name, found.limit, found.spent, found.detections)
             elif there.limit != found.limit:
                 self._follow(handle, found.limit)
+            due = _nearly_spent(found.limit, found.spent)
+            recorded = self._warn(rows, known.name, found.limit, found.spent, warned=found.warned, due=due)
+        if recorded is not None:
+            self._audit.recorded(recorded)
+
+    def _catch_up_warning(self, handle: int, name: str) -> None:
+        """Audit a warning that a program without a store has set off. Skipped while others change the limit."""
+        hot = self._durable.hot
+        with hot.locked_now(_key(name)) as alone:
+            if hot.there and not alone:
+                return
+            with self._durable.store.write() as rows:
+                found, there = sql.kept(rows, name), self._info(handle)
+                if found is None or found.warned or not there.warned:
+                    return
+                recorded = self._warn(rows, name, there.limit, there.spent, warned=False, due=True)
+        if recorded is not None:
+            self._audit.recorded(recorded)
+
+    def _warn(self, rows: Rows, name: str, limit: int, spent: int, *, warned: bool, due: bool) -> Recorded | None:
+        """In a transaction: audit that nine tenths are spent, once until less than that is."""
+        if due == warned:
+            return None
+        rows.run("UPDATE budgets SET warned = ? WHERE name = ?", int(due), name)
+        if not due:
+            return None
+        return self._audit.add(rows, name, AuditEvent.BUDGET_WARNING, {"limit": limit, "spent": spent})
 
     def _follow(self, handle: int, limit: int) -> None:
         """The store's limit, as far as reservations leave room for it yet."""
@@ -254,7 +358,7 @@ class Budgets(Mapping[str, Budget]):
                 raise _too_low(budget.name, limit, budget.info())
             check(code, f"limit of {budget.name!r}")
             return
-        with self._durable.keyed(b"budget\0" + budget.name.encode()):
+        with self._durable.keyed(_key(budget.name)):
             there = budget.info()
             if limit < there.spent + there.reserved:
                 raise _too_low(budget.name, limit, there)
@@ -265,6 +369,12 @@ class Budgets(Mapping[str, Budget]):
                 if limit < found.spent:
                     raise _too_low(budget.name, limit, there)
                 self._keep_limit(rows, budget.name, limit)
+                spent = max(found.spent, there.spent)
+                recorded = self._warn(
+                    rows, budget.name, limit, spent, warned=found.warned, due=_nearly_spent(limit, spent)
+                )
+            if recorded is not None:
+                self._audit.recorded(recorded)
             code = lib.cs_budget_set_limit(self.region.view, budget.handle, limit)
             if code == lib.CS_E_LIMIT:  # reserved meanwhile
                 with self._durable.store.write() as rows:
@@ -288,10 +398,11 @@ class Budgets(Mapping[str, Budget]):
         """See ``Reservation.commit``, of a durable budget."""
         reservation.prepare()
         with self._durable.store.write() as rows:
-            spent, warning = self.record(rows, reservation, amount)
-        if warning is not None:
-            self._audit.recorded(warning)
+            spent, recorded = self.record(rows, reservation, amount)
+        if recorded is not None:
+            self._audit.recorded(recorded)
         reservation.finish(spent)
+        self.tell_overrun(reservation, spent)
 
     def record(self, rows: Rows, reservation: Reservation, amount: int) -> tuple[int, Recorded | None]:
         """See ``Reservation.record``: an attempt that was interrupted after its commit has spent what it spent then."""
@@ -302,19 +413,62 @@ class Budgets(Mapping[str, Budget]):
             if sql.kept(rows, budget.name) is None or before is None:
                 raise StaleError.because(f"budget {budget.name!r}")
             return before, None
-        limit, spent = found
-        if self._info(budget.handle).limit != limit:
+        limit, spent, warned = found
+        there = self._info(budget.handle)
+        recorded = None
+        if amount > reservation.amount:
+            details = {"limit": limit, "spent": spent, "reserved": reservation.amount, "amount": amount}
+            recorded = self._audit.add(rows, budget.name, AuditEvent.BUDGET_OVERRUN, details)
+        due = _nearly_spent(limit, max(spent, there.spent)) or (there.warned and there.limit == limit)
+        warning = self._warn(rows, budget.name, limit, spent, warned=warned, due=due)
+        if there.limit != limit:
             self._follow(budget.handle, limit)
-        threshold = limit - limit // WARN_AT
-        if not limit or not spent - amount < threshold <= spent:
-            return amount, None
-        details = {"limit": limit, "spent": spent}
-        return amount, self._audit.add(rows, budget.name, AuditEvent.BUDGET_WARNING, details)
+        return amount, warning or recorded
 
-    def committed(self, reservation: Reservation) -> int | None:
+    def tell_overrun(self, reservation: Reservation, amount: int) -> None:
+        """After a commit of more than was reserved: tell everybody. Nothing that is committed fails by this."""
+        if amount <= reservation.amount:
+            return
+        data = {"name": reservation.budget.name, "reserved": reservation.amount, "amount": amount}
+        try:
+            Events(self.region).publish(OVERRUN, data)
+        except CorestateError:
+            _log.warning("an overrun could not be told: %s", data, exc_info=True)
+
+    def committed(self, handle: int) -> int | None:
         """What the store has of a reservation that may have been committed."""
+        if not self._durable.there:
+            return None
         with self._durable.store.read() as rows:
-            return sql.committed(rows, self.region.instance, reservation.handle)
+            return sql.committed(rows, self.region.instance, handle)
+
+    def renew(self, budget: Budget) -> float:
+        """See that what is spent is of the present period; returns when that ends.
+
+        Raises:
+            StaleError: the budget is gone. StoreError.
+        """
+        recorded = None
+        with self._durable.store.write() as rows:
+            found = sql.kept(rows, budget.name)
+            if found is None:
+                raise StaleError.because(f"budget {budget.name!r}")
+            number = periods.number_of(found.period, _wall())
+            if number > found.number:
+                rows.run(
+                    "UPDATE budgets SET spent = 0, warned = 0, period_number = ?, version = version + 1 WHERE name = ?",
+                    number,
+                    budget.name,
+                )
+                details = {"period": periods.name_of(found.period, found.number), "limit": found.limit}
+                recorded = self._audit.add(
+                    rows, budget.name, AuditEvent.BUDGET_PERIOD, {**details, "spent": found.spent}
+                )
+        if recorded is None:
+            return periods.end_of(found.period, found.number)
+        self._audit.recorded(recorded)
+        self.load(budget.name, found.limit, 0, found.detections)
+        return periods.end_of(found.period, number)
 
     def settle(self) -> int:
         """End what the dead were committing as the store says it ended; returns how many. O(reservations)."""
@@ -345,9 +499,20 @@ class Budgets(Mapping[str, Budget]):
     # -- how -----------------------------------------------------------------------------------
 
     def known(self, name: str) -> bool:
-        """Whether the region has a budget of this name: one look, lock-free."""
-        self.ready()
-        return self._find(name_bytes(name, "budget"), name) is not None
+        """Whether the region has a budget of this name, which a store may have: one look, lock-free.
+
+        Raises:
+            StoreGoneError: it was a store's, which is gone.
+        """
+        encoded = name_bytes(name, "budget")
+        try:
+            self.ready()
+        except StoreGoneError:
+            handle = self._find(encoded, name)
+            if handle is None or not self._is_kept(handle):
+                return False
+            raise
+        return self._find(encoded, name) is not None
 
     def _info(self, handle: int) -> BudgetInfo:
         info = ffi.new("cs_budget_info *")
@@ -388,6 +553,15 @@ class Budgets(Mapping[str, Budget]):
         return f"<Budgets of {self.region.address}>"
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _key(name: str) -> bytes:
+    return b"budget\0" + name.encode()
+
+
+def _nearly_spent(limit: int, spent: int) -> bool:
+    """As the core has it: at most one part in ten is left."""
+    return limit > 0 and max(limit - spent, 0) * WARN_AT <= limit
 
 
 def _exists(name: str) -> ExistsError:

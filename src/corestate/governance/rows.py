@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from corestate.stores import Rows
+    from corestate.stores import Row, Rows
 
 __all__ = ["Kept", "all_kept", "commit", "committed", "kept", "lapse"]
 
@@ -22,10 +22,22 @@ class Kept(NamedTuple):
     detections: int
     agent: bool
     """Whether it is a governed agent's."""
+    warned: bool
+    """Whether the warning at nine tenths is in the audit trail."""
+    period: str
+    """After which spent begins anew: ``"day"``, ``"month"``, or none."""
+    number: int
+    """Of the period in which this was spent."""
+
+    @classmethod
+    def of(cls, row: Row) -> Kept:
+        """From a row of the query."""
+        name, limit, spent, detections, agent, warned, period, number = row
+        return cls(name, limit, spent, detections, bool(agent), bool(warned), period, number)
 
 
 _KEPT = (
-    "SELECT b.name, b.amount_limit, b.spent, b.detections, g.id IS NOT NULL "
+    "SELECT b.name, b.amount_limit, b.spent, b.detections, g.id IS NOT NULL, b.warned, b.period, b.period_number "
     "FROM budgets b LEFT JOIN governed g ON g.id = b.name"
 )
 
@@ -33,16 +45,16 @@ _KEPT = (
 def kept(rows: Rows, name: str) -> Kept | None:
     """A budget, if the store has it."""
     row = rows.one(f"{_KEPT} WHERE b.name = ?", name)
-    return None if row is None else Kept(row[0], row[1], row[2], row[3], bool(row[4]))
+    return None if row is None else Kept.of(row)
 
 
 def all_kept(rows: Rows) -> list[Kept]:
     """Every budget."""
-    return [Kept(*row) for row in rows.all(f"{_KEPT} ORDER BY b.name")]
+    return [Kept.of(row) for row in rows.all(f"{_KEPT} ORDER BY b.name")]
 
 
-def commit(rows: Rows, region: str, reservation: int, name: str, amount: int) -> tuple[int, int] | None:
-    """Spend from a reservation: the limit and what is spent then; None when this reservation was ended before."""
+def commit(rows: Rows, region: str, reservation: int, name: str, amount: int) -> tuple[int, int, bool] | None:
+    """Spend from a reservation: the limit, what is spent then, and whether that was warned of; None: it had ended."""
     fresh = rows.run(
         "INSERT INTO commitments (region, place, generation, budget, amount) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (region, place) DO UPDATE SET generation = excluded.generation, budget = excluded.budget, "
@@ -56,11 +68,12 @@ def commit(rows: Rows, region: str, reservation: int, name: str, amount: int) ->
     if not fresh:
         return None
     row = rows.one(
-        "UPDATE budgets SET spent = spent + ?, version = version + 1 WHERE name = ? RETURNING amount_limit, spent",
+        "UPDATE budgets SET spent = spent + ?, version = version + 1 WHERE name = ? "
+        "RETURNING amount_limit, spent, warned",
         amount,
         name,
     )
-    return None if row is None else (row[0], row[1])
+    return None if row is None else (row[0], row[1], bool(row[2]))
 
 
 def committed(rows: Rows, region: str, reservation: int) -> int | None:

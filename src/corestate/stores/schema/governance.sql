@@ -1,10 +1,14 @@
--- Governed agents and budgets: what of them outlives the region. Amounts are micro-units.
+-- Governed agents and budgets: what of them outlives the region. Amounts are micro-units. warned: the warning at nine tenths
+-- is in the audit trail. period_number: the day or month, counted from a fixed one, in which this was spent.
 CREATE TABLE budgets (
     name TEXT PRIMARY KEY,
     amount_limit INTEGER NOT NULL,
     spent INTEGER NOT NULL DEFAULT 0,
     detections INTEGER NOT NULL DEFAULT 0,
-    version INTEGER NOT NULL DEFAULT 0
+    version INTEGER NOT NULL DEFAULT 0,
+    warned INTEGER NOT NULL DEFAULT 0,
+    period TEXT NOT NULL DEFAULT '',
+    period_number INTEGER NOT NULL DEFAULT 0
 );
 -- What was last committed from each place for a reservation in a region: says how to settle those of the dead.
 CREATE TABLE commitments (
