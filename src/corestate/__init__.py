@@ -207,8 +207,8 @@ def open(  # noqa: A001 - corestate.open reads as what it is
         create: make the region if there is none; with mode ``"r"`` nothing is ever made.
         mode: ``"rw"``, or ``"r"``: mapped read-only, takes no participant slot; can read, subscribe and watch.
         config: sizes for a new region; an existing one must have the same. None: the defaults, or what is there.
-        store: file of the durable part; None: beside the region's file (``PATH.db``), in memory for ``heap:``. It is
-            opened on first use.
+        store: directory of the durable part, which it has to itself; None: beside the region's file (``PATH.d``), in
+            memory for ``heap:``. It is opened on first use, and belongs to one region at a time.
         durability: what a commit survives: ``"full"``, ``"normal"`` or ``"batched"``; see ``Durability``.
         owner: a user (name or number) whose region may be written besides one's own, root's, and that of the
             directory's owner. With mode ``"r"`` it may be anybody's.

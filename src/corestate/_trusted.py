@@ -233,7 +233,7 @@ class Place:
                 self.what, expected="a regular file", found=_KINDS.get(kind, "a device"), advice="check the path"
             )
         if (status.st_dev, status.st_ino) in in_use:
-            raise self._wrong_kind.because(
+            raise UntrustedFileError.because(
                 self.what, expected="another file", found="a store that this process has open", advice="check the path"
             )
 

@@ -458,7 +458,7 @@ class StoreGoneError(StoreError, FileNotFoundError):
 
     expected = "the store this region was used with"
     found = "another, or none"
-    advice = "put the file back, or go on without what it had: `corestate adopt ADDRESS`"
+    advice = "put its directory back, or go on without what it had: `corestate adopt ADDRESS`"
 
 
 class StoreVersionError(StoreError, ValueError):
@@ -474,7 +474,7 @@ class StoreCorruptError(StoreError, ValueError):
 
     expected = "a corestate store"
     found = "a file that is not one, or is damaged"
-    advice = "restore it from a backup, or move the file away to begin anew"
+    advice = "restore it from a backup; to begin anew move its directory away, then: corestate adopt ADDRESS"
 
 
 class StoreBusyError(StoreError, BlockingIOError):
@@ -482,7 +482,7 @@ class StoreBusyError(StoreError, BlockingIOError):
 
     expected = "the store to become free"
     found = "that another process is writing"
-    advice = "try again; find long transactions with `corestate doctor`"
+    advice = "try again; `corestate locks ADDRESS` shows who holds corestate:store"
 
 
 class StoreInUseError(StoreBusyError):

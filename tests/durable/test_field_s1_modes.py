@@ -6,9 +6,9 @@ import os
 import stat
 
 import pytest
+from users import ANN, BEN, CAY, TEAM, run_as
 
 import corestate
-from conftest import ANN, BEN, CAY, TEAM, run_as
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no users on this platform")
 
@@ -173,7 +173,7 @@ def test_field_s1_three_users_of_whom_one_may_only_read(home):
     """
     import subprocess
 
-    from conftest import command
+    from users import command
 
     crew = [
         subprocess.Popen(command(user, work, region, ANN, gid=TEAM), stderr=subprocess.PIPE, text=True)

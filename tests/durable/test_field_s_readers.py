@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from users import ANN, BEN, command, run_as
 
 import corestate
-from conftest import ANN, BEN, command, run_as
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="users and mounts of Linux")
 

@@ -347,13 +347,27 @@ def test_field_v1_every_part_says_that_its_store_is_gone(tmp_path, how, config):
         assert state.counters["live"].value == 0
 
 
+def _without_room(path, config):
+    """A region as C makes one, with all its counters taken."""
+    from corestate._binding import ffi, lib
+    from corestate.stores.note import NAMES
+
+    state = corestate.open(path, config=config)
+    handle = ffi.new("cs_handle *")
+    for name in NAMES:
+        assert lib.cs_counter_find(state.region.view, name.encode(), len(name), handle) == lib.CS_OK
+        assert lib.cs_counter_remove(state.region.view, handle[0]) == lib.CS_OK
+    for n in range(len(NAMES) + config.counters):
+        state.counters[f"mine{n}"].add()
+    return state
+
+
 def test_field_v1_the_note_finds_room_or_no_store_is_made(tmp_path):
-    full = corestate.RegionConfig(counters=0, values=0)
-    with corestate.open(tmp_path / "none.state", config=full) as state:
+    with _without_room(tmp_path / "none.state", corestate.RegionConfig(counters=0, values=0)) as state:
         with pytest.raises(corestate.StoreError, match="counters"):
             state.scope("global")["a"] = 1
         assert not (tmp_path / "none.state.d").exists()
-    with corestate.open(tmp_path / "values.state", config=corestate.RegionConfig(counters=0)) as state:
+    with _without_room(tmp_path / "values.state", corestate.RegionConfig(counters=0)) as state:
         state.scope("global")["a"] = 1
     shutil.rmtree(tmp_path / "values.state.d")
     with corestate.open(tmp_path / "values.state") as state, pytest.raises(corestate.StoreGoneError):

@@ -45,7 +45,7 @@ def _on_trail(command: Callable[..., Any]) -> Callable[..., Any]:
     """The argument ADDRESS, where the store is, and the key."""
     for option in (
         click.option("--key-file", metavar="FILE", help="A file with the key, if the trail has one."),
-        click.option("--store", metavar="FILE", help="Where the store is, if not beside the region."),
+        click.option("--store", metavar="DIRECTORY", help="Where the store is, if not beside the region."),
         click.argument("address"),
     ):
         command = option(command)

@@ -52,7 +52,7 @@ class _Finding:
 
 @click.command()
 @click.argument("address", required=False)
-@click.option("--store", metavar="FILE", help="Where the region's store is, if not beside it.")
+@click.option("--store", metavar="DIRECTORY", help="Where the region's store is, if not beside it.")
 @json_option
 def doctor(address: str | None, store: str | None, as_json: bool) -> int:
     """Try what corestate needs of this machine, or examine the region at ADDRESS and its store.
@@ -121,7 +121,14 @@ def _store(address: str, store: str | None) -> str:
         faults = state.durable.store.check()
         if faults:
             raise corestate.StoreCorruptError(f"{len(faults)} faults, the first: {faults[0]}; restore it from a backup")
-        return f"{state.durable.path}, sound"
+        if "store_went_back" in state.durable.reasons:
+            raise corestate.StoreError.because(
+                f"store {state.durable.directory}",
+                expected="everything that was committed",
+                found="that it went back: it is an older copy, or a loss of power took the last commits",
+                advice=f"put the newer one back, or accept it as it is: corestate adopt {address}",
+            )
+        return f"{state.durable.directory}, sound"
 
 
 def _audit(address: str, store: str | None) -> str:

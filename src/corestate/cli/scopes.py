@@ -44,7 +44,7 @@ def _on_scope(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _on_store(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.argument("address")(command)
-    return click.option("--store", metavar="FILE", help="Where the store is, if not beside the region.")(command)
+    return click.option("--store", metavar="DIRECTORY", help="Where the store is, if not beside the region.")(command)
 
 
 def _scope(state: StateManager, text: str) -> Scope:

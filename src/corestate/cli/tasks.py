@@ -14,7 +14,7 @@ __all__ = ["tasks"]
 
 @click.command()
 @click.argument("address")
-@click.option("--store", metavar="FILE", help="Where the store is, if not beside the region.")
+@click.option("--store", metavar="DIRECTORY", help="Where the store is, if not beside the region.")
 @click.option("--status", type=click.Choice([status.value for status in TaskStatus]), help="Only of this status.")
 @click.option("--type", "kind", help="Only of this type.")
 @click.option("--limit", type=Whole(1), default=50, show_default=True, help="How many at most.")

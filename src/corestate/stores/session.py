@@ -172,14 +172,10 @@ class SessionLock:
         if not 0 < self.session < 1 << 32 or region != instance:
             self.session = _token(instance)  # without such locks: one token for all, for ever
             self.begun = True
+            os.lseek(self.descriptor, 0, os.SEEK_SET)
             self._write(instance, address)
         if _LOCKS:
             self._lock(fcntl.F_RDLCK, _BYTE["session"])
-
-    def leave(self) -> None:
-        """Have the store open no more, without letting go of the file."""
-        if _LOCKS and self.descriptor >= 0:
-            self._lock(fcntl.F_UNLCK, _BYTE["session"])
 
     @property
     def live(self) -> bool:
@@ -190,7 +186,8 @@ class SessionLock:
         return bool(struct.unpack_from("h", found)[0] != fcntl.F_UNLCK)
 
     def _read(self) -> dict[str, str]:
-        text = os.pread(self.descriptor, _BYTES, 0).decode("utf-8", "surrogateescape")
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
+        text = os.read(self.descriptor, _BYTES).decode("utf-8", "surrogateescape")
         lines = text.split("\n")
         if lines[0] != _HEAD:
             return {}
@@ -201,7 +198,7 @@ class SessionLock:
         where = address.replace("\n", " ").encode("utf-8", "surrogateescape")[: _BYTES - 256]
         head = f"{_HEAD}\nregion {instance}\nsession {self.session:08x}\naddress "
         content = (head.encode() + where + b"\n").ljust(_BYTES, b"\n")
-        if os.pwrite(self.descriptor, content, 0) != len(content):
+        if os.write(self.descriptor, content) != len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), LOCK)
 
     def close(self) -> None:
