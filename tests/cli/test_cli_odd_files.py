@@ -43,11 +43,7 @@ COMMANDS = (
 )
 
 
-# How much of a huge snapshot is read is bounded where it is read.
-@pytest.mark.parametrize(
-    ("command", "what"),
-    [(c, w) for c in COMMANDS for w in ODD if not (c.startswith("restore") and w == "huge")],
-)
+@pytest.mark.parametrize(("command", "what"), [(c, w) for c in COMMANDS for w in ODD])
 def test_field_l5_what_is_no_region_is_not_read(tmp_path, odd, what, command):
     corestate.create(tmp_path / "region").close()
     names = {"FILE": odd[what], "TARGET": str(tmp_path / "target"), "REGION": str(tmp_path / "region")}
@@ -66,3 +62,14 @@ def test_field_l5_what_is_no_region_is_not_read(tmp_path, odd, what, command):
     assert not (tmp_path / "target").exists()
     if not command.startswith("doctor"):
         assert done.stderr.startswith("corestate: ")
+
+
+def test_field_x11_a_snapshot_that_asks_for_more_is_refused(run, tmp_path):
+    picture, target = tmp_path / "picture", tmp_path / "target"
+    with corestate.create(tmp_path / "r") as state:
+        state.snapshot(picture)
+        size = state.region.size
+    assert run("restore", picture, target, "--largest", size - 1).code == 1
+    assert not target.exists()
+    assert run("restore", picture, target, "--largest", size).code == 0
+    assert run("restore", picture, tmp_path / "other", "--largest", 0).code == 2
