@@ -114,7 +114,8 @@ def untrusted(what: str, uid: int, trusted: frozenset[int], kind: str = "a file"
         what,
         expected=f"{kind} of {' or '.join(owner_name(one) for one in sorted(trusted))}",
         found=f"one of {owner_name(uid)}",
-        advice="if that is right, name the owner: corestate.open(..., owner=...); else use another place",
+        advice="if that is right, name the owner: corestate.open(..., owner=...) or `corestate --owner USER`; else "
+        "use another place",
     )
 
 

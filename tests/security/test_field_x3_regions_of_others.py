@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 import pytest
-import users
+import two_users as users
 
 import corestate
 from corestate import RegionConfig
@@ -193,3 +193,26 @@ def test_field_x6_what_is_being_made_is_closed_to_others(monkeypatch):
     finally:
         for name in names:
             corestate.unlink(name)
+
+
+def test_field_x3_commands_write_to_anothers_region_only_when_told_whose_it_is():
+    from corestate.cli.main import _run
+
+    with users.shared_directory(0o1777) as directory:
+        address = str(directory / "x.state")
+
+        def plant() -> None:
+            with corestate.create(address, RegionConfig(permissions=0o666)) as state:
+                state.scope("user", "u")["k"] = 1
+
+        users.as_user(users.OTHER, plant)
+        asked = ["set", address, "user:u", "k", "2"]
+        assert users.as_user(users.OWNER, lambda: _run(asked)) == 1
+        assert users.as_user(users.OWNER, lambda: _run(["--owner", "20003", *asked])) == 1
+        assert users.as_user(users.OWNER, lambda: _run(["--owner", str(users.OTHER), *asked])) == 0
+
+        def read() -> object:
+            with corestate.attach(address) as state:
+                return state.scope("user", "u")["k"]
+
+        assert users.as_user(users.OTHER, read) == 2

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import corestate
 from corestate._trusted import read_whole
 from corestate.audit import Anchor
 from corestate.audit.rows import Filter, export, rows_of
 from corestate.cli.arguments import Real, Whole, moment
+from corestate.cli.opening import looking, writing
 from corestate.cli.output import (
     LIMIT,
     brief,
@@ -98,7 +98,7 @@ def audit(
     as_json: bool,
 ) -> None:
     """What happened and who did it, oldest first."""
-    with corestate.attach(address, mode="r", store=store) as state:
+    with looking(address, store) as state:
         _use_key(state, key_file)
         if verify:
             state.audit.verify(None if anchor is None else Anchor.parse(anchor))
@@ -138,7 +138,7 @@ def audit_prune(
     address: str, store: str | None, key_file: str | None, age: float | None, count: int | None, as_json: bool
 ) -> None:
     """Take the oldest rows out of the audit trail, which says so itself and stays verifiable."""
-    with corestate.attach(address, store=store) as state:
+    with writing(address, store) as state:
         _use_key(state, key_file)
         taken = state.audit.prune(age=age, count=count)
     if as_json:

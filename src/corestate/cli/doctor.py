@@ -19,6 +19,7 @@ import corestate
 from corestate._binding import lib
 from corestate._children import SubprocessError, run
 from corestate._filesystem import kind_of
+from corestate.cli.opening import looking
 from corestate.cli.output import BAD, GOOD, WARN, emit, json_option, show, table
 from corestate.errors import CorestateError
 
@@ -108,14 +109,14 @@ def _examine_region(address: str, store: str | None) -> Iterator[_Finding]:
 
 
 def _region(address: str) -> str:
-    with corestate.attach(address, mode="r") as state:
+    with looking(address) as state:
         health = state.health()
         reasons = ", ".join(health.reasons) or "nothing to say"
         return f"{state.region.size} bytes, {health.verdict.name.lower()}: {reasons}"
 
 
 def _store(address: str, store: str | None) -> str:
-    with corestate.attach(address, mode="r", store=store) as state:
+    with looking(address, store) as state:
         if not state.durable.there:
             return "none yet; it is made on first use"
         faults = state.durable.store.check()
@@ -132,7 +133,7 @@ def _store(address: str, store: str | None) -> str:
 
 
 def _audit(address: str, store: str | None) -> str:
-    with corestate.attach(address, mode="r", store=store) as state:
+    with looking(address, store) as state:
         if not state.durable.there:
             return "none yet"
         state.audit.verify()

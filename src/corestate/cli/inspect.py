@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import corestate
 from corestate import snapshot
 from corestate._binding import ffi, lib
 from corestate._trusted import Place
@@ -28,6 +27,7 @@ from corestate.cli.describe import (
     participants_table,
     region_data,
 )
+from corestate.cli.opening import looking
 from corestate.cli.output import LIMIT, emit, json_option, limit_option, number, say, show, size, when
 from corestate.config import RegionConfig
 from corestate.errors import CorestateError, FormatError
@@ -55,7 +55,7 @@ def inspect(address: str, most: int, limit: int | None, as_json: bool) -> None:
     For any region, in use or left by a crash; of a damaged file, and of a snapshot, what can still be told.
     """
     try:
-        state = corestate.attach(address, mode="r")
+        state = looking(address)
     except FormatError as problem:
         _damaged(address, problem, as_json=as_json)
         raise

@@ -9,7 +9,6 @@ import click
 from rich.console import Group
 from rich.text import Text
 
-import corestate
 from corestate.cli.arguments import Real
 from corestate.cli.describe import (
     agent_rows,
@@ -24,6 +23,7 @@ from corestate.cli.describe import (
     state_data,
     state_text,
 )
+from corestate.cli.opening import looking
 from corestate.cli.output import LIMIT, emit, json_option, limit_option, number, say, say_more, size
 from corestate.cli.output import show as show_on_console
 from corestate.errors import CorestateError
@@ -48,7 +48,7 @@ _STALE = click.option(
 @json_option
 def show(address: str, limit: int | None, as_json: bool) -> None:
     """What is in a region: engine, counters, gauges, areas, processes."""
-    with corestate.attach(address, mode="r") as state:
+    with looking(address) as state:
         if as_json:
             emit(state_data(state, limit))
             return
@@ -69,7 +69,7 @@ def show(address: str, limit: int | None, as_json: bool) -> None:
 @json_option
 def agents(address: str, stale_after: float, limit: int | None, as_json: bool) -> None:
     """The registered agents, and whether their processes live."""
-    with corestate.attach(address, mode="r") as state:
+    with looking(address) as state:
         rows = agent_rows(state, stale_after)
         if as_json:
             emit(islice(rows, limit))
@@ -86,7 +86,7 @@ def agents(address: str, stale_after: float, limit: int | None, as_json: bool) -
 @json_option
 def locks(address: str, everything: bool, limit: int | None, as_json: bool) -> None:
     """Named locks and the held locks of areas, and who holds them."""
-    with corestate.attach(address, mode="r") as state:
+    with looking(address) as state:
         rows = lock_rows(state, free_areas=everything)
         if as_json:
             emit(islice(rows, limit))
@@ -104,7 +104,7 @@ def locks(address: str, everything: bool, limit: int | None, as_json: bool) -> N
 def health(address: str, stale_after: float, as_json: bool) -> int:
     """How a region is. Exits 0 when ok, 1 when degraded, 2 when failed or when there is no region to ask."""
     try:
-        with corestate.attach(address, mode="r") as state:
+        with looking(address) as state:
             found = state.health(stale_after)
     except CorestateError as problem:
         say(f"corestate: {problem}", err=True)

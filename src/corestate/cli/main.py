@@ -31,10 +31,12 @@ __all__ = ["cli", "main"]
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="corestate")
-def cli() -> None:
+@click.option("--owner", metavar="USER", help="Write also to a region of this user (name or number).")
+def cli(owner: str | None) -> None:
     """One block of memory, live in every process.
 
-    ADDRESS is a path (a mapped file) or shm:NAME (POSIX shared memory). Commands that only look attach read-only.
+    ADDRESS is a path (a mapped file) or shm:NAME (POSIX shared memory). Commands that only look attach read-only; what
+    another user made is written only with --owner.
     """
 
 

@@ -14,6 +14,7 @@ from corestate._trusted import Place
 from corestate.address import parse
 from corestate.cli.arguments import Whole
 from corestate.cli.describe import region_data
+from corestate.cli.opening import looking
 from corestate.cli.output import emit, json_option, say, size, when
 
 __all__ = ["Octal", "create", "restore", "snapshot", "unlink"]
@@ -64,7 +65,7 @@ def create(address: str, as_json: bool, **sizes: int | None) -> None:
 @json_option
 def snapshot(address: str, path: str, as_json: bool) -> None:
     """Write a picture of a region to a file; it is there as a whole and durably, or not at all."""
-    with corestate.attach(address, mode="r") as state:
+    with looking(address) as state:
         info = state.snapshot(path)
     if as_json:
         emit({"path": path, "bytes": info.bytes, "time_ns": info.time_ns, "changed": info.changed, "crc": info.crc})

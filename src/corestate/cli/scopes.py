@@ -10,6 +10,7 @@ import click
 
 import corestate
 from corestate.cli.arguments import NegativeValues, Real, Whole, change_or_moment, json_value
+from corestate.cli.opening import looking, writing
 from corestate.cli.output import (
     LIMIT,
     Members,
@@ -64,7 +65,7 @@ def get(address: str, store: str | None, scope: str, key: str, as_json: bool) ->
 
     SCOPE is global, KIND:NAME (user:ann), or workflow:NAME/step:NAME; a slash in a name is written %2F.
     """
-    with corestate.attach(address, mode="r", store=store) as state:
+    with looking(address, store) as state:
         found = _scope(state, scope).entry(key)
         if found is None:
             raise corestate.KeyMissingError.because(f"key {key!r:.80} of {scope}")
@@ -89,7 +90,7 @@ def set_(
     as_json: bool,
 ) -> None:
     """Set a key. VALUE is JSON; what is no JSON is stored as text."""
-    with corestate.attach(address, store=store) as state:
+    with writing(address, store) as state:
         version = _scope(state, scope).set(key, json_value(value), ttl=ttl, if_version=if_version)
     if as_json:
         emit({"version": version})
@@ -102,7 +103,7 @@ def set_(
 @click.argument("key")
 def delete(address: str, store: str | None, scope: str, key: str) -> None:
     """Delete a key; its history stays."""
-    with corestate.attach(address, store=store) as state:
+    with writing(address, store) as state:
         del _scope(state, scope)[key]
 
 
@@ -124,7 +125,7 @@ def erase(
     """
     if (key is not None) + (prefix is not None) + everything != 1:
         raise click.UsageError("give a KEY, --prefix, or --all")
-    with corestate.attach(address, store=store) as state:
+    with writing(address, store) as state:
         done = _scope(state, scope).erase(key, prefix=prefix)
     if as_json:
         emit(done._asdict())
@@ -142,7 +143,7 @@ def erase(
 @json_option
 def keys(address: str, store: str | None, scope: str, prefix: str, limit: int | None, as_json: bool) -> None:
     """The keys of a scope, with values, versions and times."""
-    with corestate.attach(address, mode="r", store=store) as state:
+    with looking(address, store) as state:
         entries = _scope(state, scope).entries(prefix)
     if as_json:
         emit(vars(entry) for entry in entries[:limit])
@@ -168,7 +169,7 @@ def keys(address: str, store: str | None, scope: str, prefix: str, limit: int | 
 @json_option
 def history(address: str, store: str | None, scope: str, key: str, limit: int | None, as_json: bool) -> None:
     """Every version of a key that is kept; with a limit the newest of them."""
-    with corestate.attach(address, mode="r", store=store) as state:
+    with looking(address, store) as state:
         versions = _scope(state, scope).history(key)
     if as_json:
         emit(vars(version) for version in versions[-(limit or len(versions)) :])
@@ -196,7 +197,7 @@ def history(address: str, store: str | None, scope: str, key: str, limit: int | 
 @json_option
 def at(address: str, store: str | None, scope: str, moment: str, limit: int | None, as_json: bool) -> None:
     """A scope as it was. MOMENT is #CHANGE (the sequence of a change), or a time such as 2026-01-31T12:00:00."""
-    with corestate.attach(address, mode="r", store=store) as state:
+    with looking(address, store) as state:
         view = _scope(state, scope).at(**change_or_moment(moment))
     if as_json:
         emit({"change": view.change, "values": Members(islice(view.items(), limit))})
@@ -210,7 +211,7 @@ def at(address: str, store: str | None, scope: str, moment: str, limit: int | No
 @_on_store
 def adopt(address: str, store: str | None) -> None:
     """Use the store that is there now, where the region's own is gone for good; what only that knew is lost."""
-    with corestate.attach(address, store=store) as state:
+    with writing(address, store) as state:
         state.durable.adopt()
         say(f"{state.address} uses {state.durable.store!r}")
 
@@ -226,7 +227,7 @@ def changes(
 ) -> None:
     """Print every committed change of scoped state as it happens, until Ctrl-C."""
     deadline = None if seconds is None else time.monotonic() + seconds
-    with corestate.attach(address, mode="r", store=store) as state, state.changes(since) as feed:
+    with looking(address, store) as state, state.changes(since) as feed:
         shown = 0
         while count is None or shown < count:
             change = feed.get(None if deadline is None else max(0.0, deadline - time.monotonic()))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-import corestate
 from corestate.cli.arguments import Whole
+from corestate.cli.opening import looking, writing
 from corestate.cli.output import ago, brief, emit, json_option, say, short, show, table
 from corestate.tasks import TaskStatus
 
@@ -30,7 +30,7 @@ def tasks(
     as_json: bool,
 ) -> None:
     """The tasks of a region's store, newest first."""
-    with corestate.attach(address, mode="r" if requeue is None else "rw", store=store) as state:
+    with (looking if requeue is None else writing)(address, store) as state:
         if requeue is not None:
             state.tasks.requeue(requeue)
         found, counts = state.tasks.find(status, type=kind, limit=limit), state.tasks.counts()

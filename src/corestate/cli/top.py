@@ -13,7 +13,6 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-import corestate
 from corestate.cli.arguments import Real, Whole
 from corestate.cli.describe import (
     Part,
@@ -26,6 +25,7 @@ from corestate.cli.describe import (
     named_tables,
     state_text,
 )
+from corestate.cli.opening import looking
 from corestate.cli.output import console, number
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def top(address: str, interval: float, frames: int | None) -> None:
     out = console()
     if not out.is_terminal:
         frames = frames or 1
-    with corestate.attach(address, mode="r") as state:
+    with looking(address) as state:
         if not out.is_terminal:
             _print_frames(state, interval, frames or 1)
             return

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-import corestate
 from corestate.cli.arguments import Real, Whole
 from corestate.cli.describe import event_data
+from corestate.cli.opening import looking
 from corestate.cli.output import brief, clean, emit, say, when
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def watch(
 ) -> None:
     """Print events as they happen, until Ctrl-C. What was lost is said, never passed over."""
     deadline = None if seconds is None else time.monotonic() + seconds
-    with corestate.attach(address, mode="r") as state, state.events.subscribe(kinds or None, since) as events:
+    with looking(address) as state, state.events.subscribe(kinds or None, since) as events:
         told, shown = 0, 0
         while count is None or shown < count:
             event = events.get(None if deadline is None else max(0.0, deadline - time.monotonic()))

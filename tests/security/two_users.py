@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import encodings.ascii
-import encodings.idna
-import encodings.latin_1
+import importlib
 import os
 import pickle
-import sqlite3
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
@@ -19,8 +16,18 @@ import pytest
 
 import corestate
 
-LOADED = (encodings.ascii, encodings.idna, encodings.latin_1, sqlite3)
-"""Before a child becomes somebody who may be unable to read the interpreter's files."""
+
+def _load_all() -> None:
+    """Import all that a child may need, which may be unable to read the interpreter's files as somebody else."""
+    for name in ("ascii", "idna", "latin_1"):
+        importlib.import_module(f"encodings.{name}")
+    with corestate.open("heap:") as state:
+        state.scope("user", "u")["k"] = 1
+        state.audit.log("agent", "EVENT")
+        assert state.audit.verify()
+
+
+_load_all()
 OWNER = 20_001
 OTHER = 20_002
 GROUP = 20_100
