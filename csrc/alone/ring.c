@@ -59,7 +59,7 @@ int cs_event_publish(cs_region *region, uint32_t kind, uint32_t format, const vo
     if (!region || (!data && length) || (format | CS_AT_ONCE) > (CS_AT_ONCE | CS_FORMAT_MSGPACK))
         return CS_E_INVALID;
     const table_view *t = &v->tables[TABLE_KINDS];
-    if ((index >= t->count || !(peek32(&slot_at(t, index)->generation) & 1u)) && !kept_kind(kind))
+    if (index >= t->count || !(peek32(&slot_at(t, index)->generation) & 1u))
         return CS_E_INVALID;
     if (length > v->event_bytes)
         return CS_E_TOO_BIG;

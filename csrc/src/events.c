@@ -15,9 +15,12 @@ static const char built_in[] = "burst_engine_state_changed\0"
                                "lock_inherited\0"
                                "area_changed\0"
                                "budget_warning\0"
+#if !CORESTATE_ALONE /* where nothing is kept beside a region */
                                "state_changed\0"
                                "task_changed\0"
-                               "limit_exceeded\0";
+                               "limit_exceeded\0"
+#endif
+    ;
 
 static uint32_t built_in_kind(const char *name, uint32_t length)
 {
@@ -66,7 +69,7 @@ int cs_kind_name(const cs_region *region, uint32_t kind, char name[64], uint32_t
     cs_handle handle;
     if (!region || !name || !length)
         return CS_E_INVALID;
-    if (kind - CS_KIND_BURST_ENGINE_STATE_CHANGED < CS_KIND_LIMIT_EXCEEDED) {
+    if (kind - CS_KIND_BURST_ENGINE_STATE_CHANGED < (ALONE ? CS_KIND_BUDGET_WARNING : CS_KIND_LIMIT_EXCEEDED)) {
         const char *word = csi_word(built_in, kind - CS_KIND_BURST_ENGINE_STATE_CHANGED);
         uint32_t n = 0;
         memset(name, 0, 64);
