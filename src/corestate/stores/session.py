@@ -76,6 +76,7 @@ class SessionLock:
         self.begun = False
         """Whether ``join`` began it."""
         self.descriptor = -1
+        self._process = os.getpid()
         _locks.add(self)
         self._open(inside)
 
@@ -205,7 +206,7 @@ class SessionLock:
         """Let go of the file, and with it of every lock. Idempotent."""
         with no_fork:
             descriptor, self.descriptor = self.descriptor, -1
-            if descriptor >= 0:
+            if descriptor >= 0 and self._process == os.getpid():  # in a child of fork the number is another's by now
                 let_go(descriptor)
                 os.close(descriptor)
 
