@@ -319,9 +319,9 @@ class Durable:
     def adopt(self) -> None:
         """Use the store that is there now, or begin a new one, where the region's own is gone for good.
 
-        What only the lost store knew is lost. Nothing of it is shown from the region either: hot values and budgets
-        (all of them: the region does not know which were the store's) are forgotten. Where the store is the region's
-        own, and was found to have gone back, it is accepted as it is.
+        What only the lost store knew is lost. Nothing of it is shown from the region either: hot values, and budgets
+        that a store had, are forgotten. Where the store is the region's own, and was found to have gone back, it is
+        accepted as it is.
 
         Raises:
             ReadOnlyError: mode ``"r"``. As ``store``, but StoreGoneError.
@@ -340,12 +340,18 @@ class Durable:
             except StoreGoneError:
                 self._let_go()
                 self._note.forget()
-                for handle, _ in walk(self._region, lib.CS_SECTION_BUDGETS):
-                    lib.cs_budget_remove(self._region.view, handle)
+                self._forget_budgets()
                 self.store  # noqa: B018
             else:
                 if self._note.went_back:
                     self._note.settle()
+
+    def _forget_budgets(self) -> None:
+        """Those that a store had; what is in the region alone stays."""
+        view, info = self._region.view, ffi.new("cs_budget_info *")
+        for handle, _ in list(walk(self._region, lib.CS_SECTION_BUDGETS)):
+            if lib.cs_budget_get(view, handle, info) >= 0 and info.kept:
+                lib.cs_budget_remove(view, handle)
 
     def _let_go(self) -> None:
         store, self._store = self._store, None

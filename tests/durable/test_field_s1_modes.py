@@ -25,6 +25,13 @@ with corestate.create(sys.argv[1], config=corestate.RegionConfig(permissions=per
 """
 
 
+_ADD = """
+with corestate.attach(sys.argv[1]) as state:
+    state.audit.log("a", "T")
+    print(state.scope("global").increment("a"))
+"""
+
+
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0])
 @pytest.mark.parametrize(
     ("permissions", "directory", "files", "writers"),
@@ -74,6 +81,8 @@ def test_field_s1_a_group_shares_the_store_of_the_region_it_shares(home):
     own = {} if "owner" not in corestate.attach.__code__.co_varnames else {"owner": int(sys.argv[3])}
     with corestate.attach(sys.argv[1], **own) as state:
         print(state.scope("global").increment("n"))
+        state.audit.log("a", "T")
+        state.audit.verify()
     """
     assert run_as(BEN, write, region, "", ANN, gid=TEAM) == "1"
     assert run_as(ANN, write, region, "", ANN, gid=TEAM, umask=0o077) == "2"
@@ -88,16 +97,10 @@ def test_field_s1_what_root_makes_in_a_users_region_is_the_users(home):
         state.scope("global")["a"] = 1
         assert {(entry.stat().st_uid, entry.stat().st_gid) for entry in (home / "r.state.d").iterdir()} == {(ANN, ANN)}
     assert (home / "r.state.d").stat().st_uid == ANN
-    assert (
-        run_as(ANN, "s = corestate.attach(sys.argv[1]); print(s.scope('global').increment('a')); s.close()", region)
-        == "2"
-    )
+    assert run_as(ANN, _ADD, region) == "2"
     with corestate.attach(region, mode="r") as state:
         assert state.scope("global").entry("a").value == 2
-    assert (
-        run_as(ANN, "s = corestate.attach(sys.argv[1]); print(s.scope('global').increment('a')); s.close()", region)
-        == "3"
-    )
+    assert run_as(ANN, _ADD, region) == "3"
 
 
 # -- a directory that is somebody else's ------------------------------------------------------------

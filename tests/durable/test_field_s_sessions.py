@@ -389,11 +389,13 @@ def test_field_v1_a_snapshot_does_not_carry_the_note(tmp_path):
 
 def test_field_v7_adopting_shows_nothing_of_the_old_store(tmp_path):
     region = tmp_path / "a.state"
-    _filled(region).close()
+    with _filled(region) as state:
+        state.budgets.create("live", 9, durable=False).spend(1)
     shutil.rmtree(tmp_path / "a.state.d")
     with corestate.attach(region) as state:
         state.durable.adopt()
-        assert list(state.budgets) == []
+        assert list(state.budgets) == ["live"]
+        assert state.budgets["live"].spent == 1
         assert state.scope("global").get("a") is None
         assert [row.event_type for row in state.audit] == []
         with pytest.raises(corestate.NotFoundError):

@@ -20,7 +20,7 @@ from corestate._shown import typed
 from corestate._trusted import Place
 from corestate.audit.chain import GENESIS, HASH_BYTES, Chain
 from corestate.audit.errors import AuditAnchorError
-from corestate.errors import CorestateError, InvalidError, StorageError, WrongTypeError
+from corestate.errors import ClosedError, CorestateError, InvalidError, StorageError, WrongTypeError
 from corestate.guard import Guard
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ class AnchorFile:
             known: the last is how it ends after the commit.
 
         Raises:
-            StorageError, UntrustedFileError, AuditAnchorError: nothing may be committed.
+            StorageError, UntrustedFileError, AuditAnchorError, ClosedError: nothing may be committed.
         """
         turn = _next(before)
         if before is None:
@@ -258,6 +258,8 @@ class AnchorFile:
             return turn
         record = self._packed(turn, known)
         with self._guard:
+            if self.path is not None and self._descriptor < 0:  # another thread has closed it since ``peek``
+                raise ClosedError.because("audit trail")
             self._put(0, record)
             self._seen = (record, Ends(turn, known, settled=False))
             if self._sync and self.path is not None:
@@ -351,7 +353,7 @@ class AnchorFile:
             return False
         try:
             with Place(self.path, f"anchor {self.path}") as place:
-                self._descriptor = place.open(os.O_RDWR)
+                self._descriptor = place.open_private(place.name)  # of a directory that was judged with the store
         except FileNotFoundError:
             return False
         return True
@@ -361,6 +363,9 @@ class AnchorFile:
             return
         with Place(self.path, f"anchor {self.path}") as place:
             self._descriptor = place.make()
+            above = place.directory_status
+            if above is not None and above.st_uid and hasattr(os, "geteuid") and os.geteuid() == 0:
+                os.fchown(self._descriptor, above.st_uid, above.st_gid)  # root's trail in a user's region is the user's
             if hasattr(os, "fchmod"):
                 os.fchmod(self._descriptor, self._mode)
             place.sync()
