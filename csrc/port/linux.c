@@ -167,12 +167,17 @@ static void look_at_process(const char *path, process *out)
     out->dead = state && (*state == 'Z' || *state == 'X') && decimal(stat_field(line, 20)) <= 1;
 }
 
+static _Thread_local uint64_t boot_cached[2]; /* it does not change while a process lives */
+
 static void boot_id(uint64_t out[2])
 {
     char text[64];
-    out[0] = out[1] = 0;
-    if (unix_read_file("/proc/sys/kernel/random/boot_id", text, sizeof text)) {
+    out[0] = boot_cached[0];
+    out[1] = boot_cached[1];
+    if (!(out[0] | out[1]) && unix_read_file("/proc/sys/kernel/random/boot_id", text, sizeof text)) {
         unix_parse_uuid(text, out);
+        boot_cached[0] = out[0];
+        boot_cached[1] = out[1];
     }
 }
 

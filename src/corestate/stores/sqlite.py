@@ -328,7 +328,6 @@ class SQLiteStore(Store):
                 self.id, self.newest = looked(raw, self.path, create=create)
             synchronous = "FULL" if self.durability is Durability.FULL else "NORMAL"
             raw.execute(f"PRAGMA synchronous = {synchronous}")
-            raw.execute("PRAGMA secure_delete = FAST")
             raw.execute("PRAGMA foreign_keys = ON")
             raw.execute("PRAGMA cache_size = -8192")
             raw.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
