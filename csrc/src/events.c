@@ -19,6 +19,7 @@ static const char built_in[] = "burst_engine_state_changed\0"
                                "state_changed\0"
                                "task_changed\0"
                                "limit_exceeded\0"
+                               "budget_overrun\0"
 #endif
     ;
 
@@ -69,7 +70,7 @@ int cs_kind_name(const cs_region *region, uint32_t kind, char name[64], uint32_t
     cs_handle handle;
     if (!region || !name || !length)
         return CS_E_INVALID;
-    if (kind - CS_KIND_BURST_ENGINE_STATE_CHANGED < (ALONE ? CS_KIND_BUDGET_WARNING : CS_KIND_LIMIT_EXCEEDED)) {
+    if (kind - CS_KIND_BURST_ENGINE_STATE_CHANGED < (ALONE ? CS_KIND_BUDGET_WARNING : CS_KIND_BUDGET_OVERRUN)) {
         const char *word = csi_word(built_in, kind - CS_KIND_BURST_ENGINE_STATE_CHANGED);
         uint32_t n = 0;
         memset(name, 0, 64);

@@ -19,7 +19,7 @@
 /* Publish any kind. CS_OK, DETACHED, READ_ONLY, or BUSY when the ring's words make no sense or every slot is
  * held by somebody stopped. */
 /* Kinds of what is kept beside a region, which need no room in its table of kinds. */
-static inline bool kept_kind(uint32_t kind) { return kind >= CS_KIND_STATE_CHANGED && kind <= CS_KIND_LIMIT_EXCEEDED; }
+static inline bool kept_kind(uint32_t kind) { return kind >= CS_KIND_STATE_CHANGED && kind <= CS_KIND_BUDGET_OVERRUN; }
 
 CS_INTERNAL int csi_publish(view *v, uint32_t kind, uint32_t format, const void *data, uint32_t length,
                             uint64_t *sequence);

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from corestate.events import Events
     from corestate.region import Region
 
-__all__ = ["LIMIT_EXCEEDED", "STATE_CHANGED", "TASK_CHANGED", "Teller", "as_text"]
+__all__ = ["BUDGET_OVERRUN", "LIMIT_EXCEEDED", "STATE_CHANGED", "TASK_CHANGED", "Teller", "as_text", "tell"]
 
 STATE_CHANGED = "state_changed"
 """The event after a commit that changed a scope: ``{"sequence": of the last change}``."""
@@ -30,7 +30,10 @@ TASK_CHANGED = "task_changed"
 """The event of each change of a task: ``{"id", "status"}``."""
 LIMIT_EXCEEDED = "limit_exceeded"
 """The event of a write that a limit refused: ``{"refused": the error's words}``, cut to what an event carries."""
+BUDGET_OVERRUN = "budget_overrun"
+"""The event of more spent than was reserved: ``{"name", "reserved", "amount"}``."""
 _KINDS = {
+    BUDGET_OVERRUN: lib.CS_KIND_BUDGET_OVERRUN,
     STATE_CHANGED: lib.CS_KIND_STATE_CHANGED,
     TASK_CHANGED: lib.CS_KIND_TASK_CHANGED,
     LIMIT_EXCEEDED: lib.CS_KIND_LIMIT_EXCEEDED,
@@ -38,6 +41,19 @@ _KINDS = {
 _AT_ONCE = lib.CS_FORMAT_MSGPACK | lib.CS_AT_ONCE
 _publish = lib.cs_event_publish
 _log = logging.getLogger(__name__)
+
+
+def tell(region: Region, kind: str, data: Any) -> bool:
+    """Publish an event of a durable change; whether that could be done. Never raises, never blocks."""
+    try:
+        packed = pack(data, "data of event", kind)
+        code = _publish(region.view, _KINDS[kind], _AT_ONCE, packed, len(packed), ffi.NULL)
+    except Exception:  # noqa: BLE001 - what is committed is done
+        _log.debug("a committed change could not be told of", exc_info=True)
+        return False
+    if code < 0:
+        _log.debug("a committed change could not be told of: %s", error(code, f"publishing {kind!r}"))
+    return bool(code >= 0)
 
 
 class Teller:
@@ -51,13 +67,8 @@ class Teller:
 
     def tell(self, kind: str, data: Any) -> None:
         """Publish an event of a durable change. Never raises, never blocks."""
-        self.after(lambda: self._tell(kind, data))
-
-    def _tell(self, kind: str, data: Any) -> None:
-        packed = pack(data, "data of event", kind)
-        code = _publish(self._region.view, _KINDS[kind], _AT_ONCE, packed, len(packed), ffi.NULL)
-        if code < 0:
-            raise error(code, f"publishing {kind!r}")
+        if not tell(self._region, kind, data):
+            self._events.missed += 1
 
     def refused(self, refusal: BaseException) -> None:
         """Tell of a write that would have passed a limit. Never raises, never blocks."""

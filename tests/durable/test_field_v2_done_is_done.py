@@ -50,10 +50,10 @@ READS = {
     Tasks: "get find children counts timeline",
     Task: "children",
     Audit: "use_key query tail export timeline verify head pruned close flush add recorded",
-    GovernedAgents: "register deregister reap heartbeat get keys values items state_of states filter budget array "
-    "counts",
+    GovernedAgents: "register deregister reap heartbeat get keys values items state_of states filter forget budget "
+    "array counts",
     Budgets: "get keys values items insert load remove ready limit running commit record committed settle "
-    "detected known",
+    "detected known reload forget_durable renew tell_overrun",
     Budget: "info reserve",
     Reservation: "cancel prepare record finish",
 }
@@ -322,6 +322,12 @@ def _(state):
 def _(state):
     budget = state.budgets.create("b", 100)
     return lambda: (budget.spend(95), budget.info()[:3])
+
+
+@verb("Reservation.commit of more")
+def _(state):
+    reservation = state.budgets.create("b", 100).reserve(10)
+    return lambda: reservation.commit(30)
 
 
 @verb("Budget.set_limit")

@@ -33,6 +33,7 @@ enum cs_kind {
     CS_KIND_STATE_CHANGED = 12,             /* from here on MessagePack: {"sequence": of the last change} */
     CS_KIND_TASK_CHANGED = 13,              /* {"id", "status"} */
     CS_KIND_LIMIT_EXCEEDED = 14,            /* {"refused": why} */
+    CS_KIND_BUDGET_OVERRUN = 15,            /* {"name", "reserved", "amount"} */
     CS_KIND_USER = 16
 };
 

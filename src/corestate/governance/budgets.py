@@ -18,7 +18,6 @@ from corestate._arguments import name_bytes, unsigned
 from corestate._binding import check, error, ffi, lib
 from corestate.audit.rows import AuditEvent
 from corestate.errors import (
-    CorestateError,
     ExistsError,
     FullError,
     InvalidError,
@@ -29,12 +28,12 @@ from corestate.errors import (
     StaleError,
     StoreGoneError,
 )
-from corestate.events import Events
 from corestate.governance import periods
 from corestate.governance import rows as sql
 from corestate.governance.budget import Budget, BudgetInfo, Reservation, not_running
 from corestate.governance.holds import Holds
 from corestate.names import walk
+from corestate.telling import BUDGET_OVERRUN, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,12 +44,10 @@ if TYPE_CHECKING:
     from corestate.region import Region
     from corestate.stores import Rows
 
-__all__ = ["OVERRUN", "Budgets"]
+__all__ = ["Budgets"]
 
 WARN_AT = 10
 """The event comes when less than one part in ten is left."""
-OVERRUN = "budget_overrun"
-"""The event of a commit of more than was reserved: ``{"name", "reserved", "amount"}``."""
 _log = logging.getLogger(__name__)
 _wall = time.time
 
@@ -430,10 +427,8 @@ class Budgets(Mapping[str, Budget]):
         if amount <= reservation.amount:
             return
         data = {"name": reservation.budget.name, "reserved": reservation.amount, "amount": amount}
-        try:
-            Events(self.region).publish(OVERRUN, data)
-        except CorestateError:
-            _log.warning("an overrun could not be told: %s", data, exc_info=True)
+        if not tell(self.region, BUDGET_OVERRUN, data):
+            _log.warning("an overrun could not be told: %s", data)
 
     def committed(self, handle: int) -> int | None:
         """What the store has of a reservation that may have been committed."""
