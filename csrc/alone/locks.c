@@ -65,7 +65,7 @@ static int begin(const cs_region *region, uint32_t section, cs_handle handle, ro
 static int take(row *r, uint32_t found)
 {
     struct lock *lock = r->payload;
-    uint32_t owner = peek32(&r->v->owner), dead = (uint32_t)(WIDE(&lock->thread) >> 32) & CLAIM_OWNER;
+    uint32_t owner = peek32(&r->v->owner), dead = (uint32_t)(WIDE(&lock->thread) >> 32);
     poke32(&lock->word, owner | found);
     WIDE(&lock->thread) = (uint64_t)owner << 32 | cs_port_thread();
     if (found & CLAIM_INHERITED) {

@@ -56,7 +56,7 @@ int cs_event_publish(cs_region *region, uint32_t kind, uint32_t format, const vo
 {
     view *v = view_of(region);
     uint32_t index = kind - CS_KIND_USER;
-    if (!region || (!data && length) || (format | CS_AT_ONCE) > (CS_AT_ONCE | CS_FORMAT_MSGPACK))
+    if (!region || (!data && length) || (format & ~(uint32_t)CS_AT_ONCE) > CS_FORMAT_MSGPACK)
         return CS_E_INVALID;
     const table_view *t = &v->tables[TABLE_KINDS];
     if (index >= t->count || !(peek32(&slot_at(t, index)->generation) & 1u))

@@ -89,19 +89,22 @@ static void finish_commit(const view *v, struct budget *b, cs_handle handle)
 }
 
 /*
- * Hundredths of the limit, rounded down, where nine tenths at least are spent: ten times the rest is within the limit then, and
- * ten times that is taken from a hundred whole ones step by step, in which nothing passes 64 bits.
+ * Hundredths of the limit, rounded down, where nine tenths at least are spent. Ten times the rest is within the limit
+ * then, and ten times that is taken from a hundred limits step by step; what leaves 64 bits in a step comes back in it.
  */
 static uint32_t percent_of(uint64_t limit, uint64_t spent)
 {
-    uint64_t tenfold = (limit - spent) * 10, part = 0; /* part is less than limit */
+    uint64_t tenfold = (limit - spent) * 10, part = limit; /* of a hundred limits, what is left of the one at hand */
     uint32_t percent = 100;
     for (uint32_t i = 0; i < 10; i++) {
-        bool full = part >= limit - tenfold;
-        part += tenfold - (full ? limit : 0);
-        percent -= full;
+        bool enough = tenfold < part;
+        part -= tenfold;
+        if (!enough) {
+            part += limit;
+            percent--;
+        }
     }
-    return percent - (part != 0);
+    return percent - (part != limit);
 }
 
 /* What the event at nine tenths says of a budget; name has 64 bytes. */

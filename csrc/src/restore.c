@@ -90,11 +90,10 @@ static int put_agent(cs_region *region, const struct row *row)
 static int put_slot(cs_region *region, struct row *row)
 {
     cs_handle handle;
-    if (row->kind == TABLE_KINDS) /* also one that is built in by now: events go by their places */
-        return csi_open(region, row->name, row->name_length, &handle, TABLE_KINDS, 0);
-    /* What differs from zeros in a new slot's payload is written below. */
+    /* A kind has its place even if its name is built in by now, since events go by places; and no payload. Of others what
+     * differs from zeros in a new slot's payload is written below. */
     int result = csi_open(region, row->name, row->name_length, &handle, row->kind, 0);
-    if (result != CS_OK)
+    if (result != CS_OK || row->kind == TABLE_KINDS)
         return result;
     struct slot *slot = slot_at(&view_of(region)->tables[row->kind], (uint32_t)handle);
     csi_row_payload(row, slot, true);
