@@ -2,6 +2,7 @@
 import { constants as C } from "../generated/abi.js";
 import { check, errorOf, StaleError } from "./errors.js";
 import { milliseconds, real, safe, signed, unsigned } from "./numbers.js";
+import { COUNTERS } from "./reserved.js";
 import { Named, Table } from "./table.js";
 
 /** @typedef {import("./region.js").Region} Region */
@@ -175,7 +176,7 @@ export class Gauge extends Named {
 export class Counters extends Table {
   /** @param {Region} region */
   constructor(region) {
-    super(region, C.CS_SECTION_COUNTERS, "counter", (handle, name) => new Counter(region, handle, name));
+    super(region, C.CS_SECTION_COUNTERS, "counter", (handle, name) => new Counter(region, handle, name), COUNTERS);
   }
 }
 

@@ -2,6 +2,7 @@
 import { engineFromCore } from "./engine.js";
 import { errorOf } from "./errors.js";
 import { nanoseconds, offsetOf, sizeOf } from "./instance.js";
+import { ownRoom } from "./reserved.js";
 
 /** @typedef {import("./region.js").Region} Region */
 /** @typedef {{used: number, capacity: number}} Use how full a table is */
@@ -52,7 +53,11 @@ export function readHealth(region, staleAfter) {
     const code = core.exports.cs_health_read(view, nanoseconds(staleAfter), space);
     if (code < 0) throw errorOf(code, "health");
     const found = core.read("cs_health", space);
-    const use = (/** @type {string} */ name) => ({ used: found[name], capacity: found[`${name}_capacity`] });
+    const { reserved } = region;
+    const use = (/** @type {string} */ name) => {
+      const own = ownRoom(name, reserved); // the rest is the user's, as the config has it
+      return { used: Math.max(0, found[name] - own), capacity: found[`${name}_capacity`] - own };
+    };
     return {
       verdict: found.verdict,
       reasons: reasons(core, found.reasons),

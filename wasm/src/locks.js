@@ -3,6 +3,7 @@ import { constants as C } from "../generated/abi.js";
 import { check, errorOf, WaitTimeoutError } from "./errors.js";
 import { sizeOf } from "./instance.js";
 import { milliseconds } from "./numbers.js";
+import { LOCKS } from "./reserved.js";
 import { Named, Table } from "./table.js";
 
 /** @typedef {import("./region.js").Region} Region */
@@ -112,6 +113,6 @@ export class Lock extends Named {
 export class Locks extends Table {
   /** @param {Region} region */
   constructor(region) {
-    super(region, C.CS_SECTION_LOCKS, "lock", (handle, name) => new Lock(region, handle, name));
+    super(region, C.CS_SECTION_LOCKS, "lock", (handle, name) => new Lock(region, handle, name), LOCKS);
   }
 }

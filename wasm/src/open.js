@@ -3,6 +3,7 @@ import { NotSharedError, ReadOnlyError } from "./errors.js";
 import { loadModule } from "./load.js";
 import { realm } from "./realm.js";
 import { Region } from "./region.js";
+import { madeWithRoom } from "./reserved.js";
 import { asBytes, fillFromSnapshot, probeSnapshot } from "./snapshot.js";
 import { canShare } from "./sharing.js";
 import { State } from "./state.js";
@@ -30,10 +31,15 @@ export function decide(shared, what) {
  * @returns {Promise<State>}
  * @throws {NotSharedError | OutOfRangeError | InvalidError | TooBigError | StorageError | UnsupportedError}
  */
-export async function open({ name = "", shared, config } = {}) {
+export async function open(options = {}) {
+  return make(options, false);
+}
+
+/** @param {OpenOptions} options @param {boolean} reserved whether with room for what Python's durable parts have */
+async function make({ name = "", shared, config }, reserved) {
   const share = decide(shared, `open ${JSON.stringify(name)}`);
   const [module] = await Promise.all([loadModule(share), realm.ready]);
-  return new State(Region.create({ module, shared: share, config, name }), module);
+  return new State(Region.create({ module, shared: share, config, name, reserved }), module);
 }
 
 /**
@@ -63,7 +69,7 @@ export async function restore(bytes, { name = "", shared, config } = {}) {
   const what = `restoring ${name ? JSON.stringify(name) : "a snapshot"}`;
   const content = asBytes(bytes, what);
   const info = await probe(content, what);
-  const state = await open({ name, shared, config: config ?? info.config });
+  const state = await make({ name, shared, config: config ?? info.config }, madeWithRoom(content));
   try {
     fillFromSnapshot(state.region, content, what);
     return state;

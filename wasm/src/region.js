@@ -3,6 +3,7 @@ import { constants, structs } from "../generated/abi.js";
 import { BuildMismatchError, check, ClosedError, errorOf, InvalidError, NotRegionError, OutOfRangeError, shown, TooBigError, TruncatedError, WrongTypeError } from "./errors.js"; // prettier-ignore
 import { BUILDS, Core, sizeOf } from "./instance.js";
 import { camel } from "./names.js";
+import { hasRoom, withRoom } from "./reserved.js";
 
 /** @typedef {import("../generated/core.js").Config} Config */
 /** @typedef {"rw" | "r"} Mode */
@@ -69,13 +70,14 @@ export class Region {
   /** @type {Mode} */
   mode;
   name;
-  /** @type {Config} What the region has, whatever was asked for. */
+  /** @type {Config} What the region has, whatever was asked for; what its user may have of that is `state.config`. */
   config;
   /** Random, one a region, as 32 hexadecimal digits. */
   instance;
   /** Address of the core's `cs_region`, 0 once closed. */
   view = 0;
   #borrowed;
+  #reserved = false;
 
   /**
    * @param {Core} core
@@ -117,13 +119,13 @@ export class Region {
 
   /**
    * A new region in a memory of its own.
-   * @param {{module: WebAssembly.Module, shared: boolean, config?: Partial<Config>, name?: string}} options
+   * @param {{module: WebAssembly.Module, shared: boolean, config?: Partial<Config>, name?: string, reserved?: boolean}} options
    */
-  static create({ module, shared, config = {}, name = "" }) {
+  static create({ module, shared, config = {}, name = "", reserved = false }) {
     checkConfig(config);
     const core = Region.scratch(module, shared);
     try {
-      const { base, size } = Region.#format(core, config);
+      const { base, size } = Region.#format(core, config, reserved);
       return new Region(core, base, size, "rw", name);
     } catch (problem) {
       core.close();
@@ -141,14 +143,14 @@ export class Region {
     return new Core(module, newMemory(BUILDS[shared ? "threads" : "single"].pages, shared), shared, now);
   }
 
-  /** @param {Core} core @param {Partial<Config>} config */
-  static #format(core, config) {
+  /** @param {Core} core @param {Partial<Config>} config @param {boolean} reserved */
+  static #format(core, config, reserved) {
     const { exports } = core;
     const chosen = core.allocate(sizeOf("cs_config"));
     exports.cs_config_default(chosen);
     for (const { name, key } of CONFIG_FIELDS) {
-      const value = config[/** @type {keyof Config} */ (key)];
-      if (value !== undefined) core.write("cs_config", chosen, { [name]: value });
+      const value = config[/** @type {keyof Config} */ (key)] ?? core.u32("cs_config", chosen, name);
+      core.write("cs_config", chosen, { [name]: withRoom(name, value, reserved) });
     }
     const code = exports.cs_config_check(chosen, core.out);
     if (code < 0) {
@@ -251,6 +253,11 @@ export class Region {
 
   get closed() {
     return this.view === 0;
+  }
+
+  /** Whether it was made with room for what Python's durable parts have. That is in the region, which at a mirror fills up. */
+  get reserved() {
+    return (this.#reserved ||= this.view !== 0 && hasRoom(this.core, this.view));
   }
 
   /** The view, for who finds it 0. @returns {never} */

@@ -3,6 +3,7 @@ import { constants as C, structs } from "../generated/abi.js";
 import { check, errorOf, WrongTypeError } from "./errors.js";
 import { Core, sizeOf } from "./instance.js";
 import { camel } from "./names.js";
+import { madeWithRoom, withoutRoom } from "./reserved.js";
 
 /** @typedef {import("./region.js").Region} Region */
 /** @typedef {import("../generated/core.js").Config} Config */
@@ -18,8 +19,8 @@ import { camel } from "./names.js";
  */
 /** @typedef {SnapshotInfo & {bytes: Uint8Array}} Snapshot */
 
-/** @param {Core} core @param {number} address @returns {SnapshotInfo} */
-function infoAt(core, address) {
+/** @param {Core} core @param {number} address @param {boolean} reserved @returns {SnapshotInfo} */
+function infoAt(core, address, reserved) {
   const found = core.read("cs_snapshot_info", address);
   const config = Object.fromEntries(structs.cs_config.fields.map(({ name }) => [camel(name), found.config[name]]));
   return {
@@ -28,7 +29,7 @@ function infoAt(core, address) {
     changed: found.changed !== 0,
     version: found.version,
     crc: found.crc,
-    config: /** @type {Config} */ (/** @type {unknown} */ (config)),
+    config: withoutRoom(/** @type {Config} */ (/** @type {unknown} */ (config)), reserved),
   };
 }
 
@@ -43,7 +44,7 @@ export function takeSnapshot(region) {
     const address = core.data.getUint32(core.out, true);
     const bytes = core.copy(address, core.data.getUint32(core.out + 8, true));
     core.free(address);
-    return { bytes, ...infoAt(core, info) };
+    return { bytes, ...infoAt(core, info, region.reserved) };
   } finally {
     core.free(info);
   }
@@ -90,7 +91,7 @@ export function probeSnapshot(core, bytes, what) {
     return inMemory(core, bytes, (address) => {
       const code = core.exports.cs_snapshot_probe(address, BigInt(bytes.length), info);
       if (code < 0) throw judge(code, core, info, what);
-      return infoAt(core, info);
+      return infoAt(core, info, madeWithRoom(bytes));
     });
   } finally {
     core.free(info);

@@ -11,6 +11,7 @@ import { readHealth } from "./health.js";
 import { sizeOf } from "./instance.js";
 import { Locks } from "./locks.js";
 import { milliseconds } from "./numbers.js";
+import { withoutRoom } from "./reserved.js";
 import { takeSnapshot } from "./snapshot.js";
 import { put } from "./storage.js";
 
@@ -65,9 +66,9 @@ export class State {
     return this.#region.mode;
   }
 
-  /** How much of everything the region has room for. */
+  /** How much of everything the region has room for, without what Python has laid out for its durable parts. */
   get config() {
-    return this.#region.config;
+    return withoutRoom(this.#region.config, this.#region.reserved);
   }
 
   /** Whether other workers can attach to it. */

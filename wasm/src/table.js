@@ -41,7 +41,7 @@ export class Named {
 
 /**
  * A mapping from names to what a region holds under them. `get` creates on first use, by whoever comes first; `find`, `has`
- * and iteration never create. Look-ups take no lock.
+ * and iteration never create. What the durable parts of Python have there (`corestate:...`) is not listed. Look-ups take no lock.
  * @template T
  */
 export class Table {
@@ -49,18 +49,21 @@ export class Table {
   #table;
   #word;
   #make;
+  #hidden;
 
   /**
    * @param {Region} region
    * @param {number} table
    * @param {Word} word
    * @param {(handle: bigint, name: string) => T} make
+   * @param {readonly string[]} [hidden] names of the durable parts, which are looked up like any other and not listed
    */
-  constructor(region, table, word, make) {
+  constructor(region, table, word, make, hidden = []) {
     this.region = region;
     this.#table = table;
     this.#word = word;
     this.#make = make;
+    this.#hidden = hidden;
   }
 
   /** @protected */
@@ -125,10 +128,11 @@ export class Table {
   get size() {
     const { core } = this.region;
     check(core.exports.cs_names_count(this.view, this.#table, core.out), this.#word);
-    return core.data.getUint32(core.out, true);
+    const count = core.data.getUint32(core.out, true);
+    return count && Math.max(0, count - this.#hidden.filter((name) => this.has(name)).length);
   }
 
-  /** Handle and name of each. @protected @returns {Generator<[bigint, string]>} */
+  /** Handle and name of each that is listed. @protected @returns {Generator<[bigint, string]>} */
   *walk() {
     const { core } = this.region;
     const space = core.allocate(NAME_BYTES + 24); // cursor, handle, length, then the name
@@ -138,7 +142,8 @@ export class Table {
         if (code === C.CS_E_NOT_FOUND) return;
         check(code, this.#word);
         const { data } = core;
-        yield [data.getBigUint64(space + 8, true), core.text(space + 24, Math.min(data.getUint32(space + 16, true), NAME_BYTES))];
+        const name = core.text(space + 24, Math.min(data.getUint32(space + 16, true), NAME_BYTES));
+        if (!this.#hidden.includes(name)) yield [data.getBigUint64(space + 8, true), name];
       }
     } finally {
       core.free(space);

@@ -30,6 +30,7 @@ export function describe(state) {
   const log = state.events.subscribe({ since: 0 });
   const events = log.drain();
   log.close();
+  const health = state.health();
   for (const name of REALS) engine[name] = real(engine[name]);
   return unwrap({
     config: plain(state.config),
@@ -38,6 +39,8 @@ export function describe(state) {
     gauges: Object.fromEntries([...state.gauges].map(([name, gauge]) => [name, gauge.value])),
     areas: Object.fromEntries([...state.areas].map(([name, area]) => [name, plain({ index: area.index, neuronCount: area.bigint("neuronCount"), incomingSynapseCount: area.bigint("incomingSynapseCount"), outgoingSynapseCount: area.bigint("outgoingSynapseCount"), fclWindow: area.bigint("fclWindow") })])), // prettier-ignore
     locks: [...state.locks.keys()].sort(),
+    sizes: plain([state.counters.size, state.locks.size]),
+    use: plain([health.counters, health.gauges, health.locks].map(({ used, capacity }) => [used, capacity])),
     agents: Object.fromEntries([...state.agents].map((agent) => [agent.id, plain({ type: agent.type, status: agent.status, registeredAt: agent.registeredAt, lastSeen: agent.lastSeen, statusChanges: agent.statusChanges, details: agent.details })])), // prettier-ignore
     events: events.map(({ sequence, timeNs, kind, source, data }) => plain({ sequence, timeNs, kind, source, data: eventData(data) })), // prettier-ignore
   });

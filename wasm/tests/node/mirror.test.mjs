@@ -119,7 +119,7 @@ test("p5: garbage on the line is counted and skipped; hostile frames change noth
   let live = false;
   /** @type {import("node:net").Socket | undefined} */
   let line;
-  await source.listen((socket) => (line = socket).on("data", (data) => void (live ? mirrored.feed(data) : taken.push(data))));
+  await source.listen((socket) => (line = socket).on("data", (data) => void (live ? mirrored.closed || mirrored.feed(data) : taken.push(data))));
   source.start();
   const there = await source.turn();
   await until(() => taken.reduce((sum, { length }) => sum + length, 0) > 30000);

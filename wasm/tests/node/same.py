@@ -5,6 +5,7 @@ same.py describe FILE: what the region in FILE holds.
 same.py restore SNAPSHOT FILE: the same of a snapshot restored there.
 same.py send FILE LINE: makes such a region in FILE and sends it over LINE. At each line of standard input it changes
 something, and then says in a line what it holds; it ends with its input.
+same.py names: what the durable parts have in a region, which is not listed.
 """
 # ruff: noqa: INP001 - a script that a test runs
 
@@ -18,6 +19,7 @@ from typing import Any
 
 import corestate
 from corestate import AgentStatus, AgentType, BurstEngineState, GenomeState, RegionConfig, ServiceState
+from corestate._reserved import COUNTERS, LOCKS
 from corestate.mirror import Sender
 
 CONFIG = RegionConfig(agents=16, areas=8, counters=8, gauges=8, locks=8, events=64, participants=8, key_bytes=48)
@@ -43,6 +45,7 @@ def describe(state: corestate.StateManager) -> Any:
     config = {name: getattr(state.config, name) for name in state.config.__dataclass_fields__ if name != "permissions"}
     with state.events.subscribe(since=0) as subscription:
         events = [event._asdict() for event in subscription.drain()]
+    health = state.health()
     return plain(
         {
             "config": config,
@@ -51,6 +54,8 @@ def describe(state: corestate.StateManager) -> Any:
             "gauges": {name: gauge.value for name, gauge in state.gauges.items()},
             "areas": {name: {"index": area.index, **area.snapshot()} for name, area in state.areas.items()},
             "locks": sorted(state.locks),
+            "sizes": [len(state.counters), len(state.locks)],
+            "use": [[use.used, use.capacity] for use in (health.counters, health.gauges, health.locks)],
             "agents": {
                 agent.id: {
                     "type": agent.type,
@@ -111,7 +116,9 @@ def main(command: str, *arguments: str) -> None:
     if command == "send":
         send(Path(arguments[0]), arguments[1])
         return
-    if command == "make":
+    if command == "names":
+        found: Any = {"counters": COUNTERS, "locks": LOCKS}
+    elif command == "make":
         directory = Path(arguments[0])
         with corestate.create(directory / "host.state", config=CONFIG) as state:
             fill(state)

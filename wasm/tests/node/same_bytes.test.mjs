@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, suite, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { fromImage, restore } from "corestate";
+import { fromImage, probe, restore } from "corestate";
+import { COUNTERS, LOCKS } from "../../src/reserved.js";
 import { ROOT } from "../../tools/compiler.mjs";
 import { describe } from "./describe.mjs";
 
@@ -27,6 +28,10 @@ suite("p6", () => {
   after(() => rmSync(directory, { recursive: true }));
   const file = (/** @type {string} */ name) => path.join(directory, name);
 
+  test("what Python's durable parts have is known here by the same names", () => {
+    assert.deepEqual(host("names"), { counters: COUNTERS, locks: LOCKS });
+  });
+
   for (const shared of [false, true]) {
     const build = shared ? "threads" : "single";
 
@@ -39,9 +44,14 @@ suite("p6", () => {
 
     test(`a host's snapshot opens in wasm, and goes back, ${build}`, async () => {
       const state = await restore(readFileSync(file("host.snap")), { shared });
+      assert.deepEqual(state.config, (await probe(readFileSync(file("host.snap")))).config);
       const here = describe(state);
       writeFileSync(file(`${build}.snap`), state.snapshot().bytes);
       assert.deepEqual(host("restore", file(`${build}.snap`), file(`${build}-back.state`)), here);
+      const smaller = await restore(readFileSync(file("host.snap")), { shared, config: { ...state.config, counters: 4, locks: 1 } });
+      assert.deepEqual([smaller.config.counters, smaller.config.locks], [4, 1]); // as many as are listed
+      assert.throws(() => smaller.locks.get("another"), { name: "FullError" });
+      smaller.close();
       const { events, ...rest } = made;
       assert.deepEqual({ ...here, events: here.events.slice(0, events.length) }, { ...rest, events });
       state.close();

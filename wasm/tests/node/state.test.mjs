@@ -274,7 +274,7 @@ test("field v3: a participant has one id, however often its slot was used", asyn
   other.events.publish("said");
   assert.equal((await events.get({ timeout: 120000 }))?.source, me);
   other.agents.register("a", 0);
-  assert.deepEqual([state.agents.get("a").participant, state.agents.list()[0].participant], [me, me]);
+  assert.deepEqual([state.agents.get("a")?.participant, state.agents.list()[0]?.participant], [me, me]);
   other.locks.get("l").tryAcquire();
   assert.equal(state.locks.get("l").holder, me);
   other.close();
