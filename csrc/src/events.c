@@ -23,46 +23,36 @@ static const char built_in[] = "burst_engine_state_changed\0"
 #endif
     ;
 
-static uint32_t built_in_kind(const char *name, uint32_t length)
+static int kind_of(const cs_region *region, const char *name, uint32_t length, uint32_t *kind, bool make)
 {
-    uint32_t kind = 1;
-    for (const char *word = built_in; *word; kind++) {
+    if (!region || !name || !kind)
+        return CS_E_INVALID;
+    uint32_t built_in_kind = 1;
+    for (const char *word = built_in; *word; built_in_kind++) {
         uint32_t n = 0;
         while (n < length && word[n] && word[n] == name[n])
             n++;
-        if (!word[n] && (n == length || (length == CS_NUL && !name[n])))
-            return kind;
+        if (!word[n] && (n == length || (length == CS_NUL && !name[n]))) {
+            *kind = built_in_kind; /* which needs no room */
+            return CS_OK;
+        }
         while (*word++) {}
     }
-    return 0;
+    cs_handle handle;
+    int result = make ? csi_open((cs_region *)(uintptr_t)region, name, length, &handle, TABLE_KINDS, 0)
+                      : csi_find(region, name, length, &handle, TABLE_KINDS);
+    *kind = result == CS_OK ? CS_KIND_USER + (uint32_t)handle : 0;
+    return result;
 }
 
 int cs_kind_open(cs_region *region, const char *name, uint32_t length, uint32_t *kind)
 {
-    cs_handle handle;
-    if (!region || !name || !kind)
-        return CS_E_INVALID;
-    *kind = built_in_kind(name, length); /* which needs no room */
-    if (*kind)
-        return CS_OK;
-    int result = csi_open(region, name, length, &handle, TABLE_KINDS, 0);
-    if (result == CS_OK)
-        *kind = CS_KIND_USER + (uint32_t)handle;
-    return result;
+    return kind_of(region, name, length, kind, true);
 }
 
 int cs_kind_find(const cs_region *region, const char *name, uint32_t length, uint32_t *kind)
 {
-    cs_handle handle;
-    if (!region || !name || !kind)
-        return CS_E_INVALID;
-    *kind = built_in_kind(name, length);
-    if (*kind)
-        return CS_OK;
-    int result = csi_find(region, name, length, &handle, TABLE_KINDS);
-    if (result == CS_OK)
-        *kind = CS_KIND_USER + (uint32_t)handle;
-    return result;
+    return kind_of(region, name, length, kind, false);
 }
 
 int cs_kind_name(const cs_region *region, uint32_t kind, char name[64], uint32_t *length)

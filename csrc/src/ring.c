@@ -166,7 +166,7 @@ int csi_publish(view *v, uint32_t kind, uint32_t format, const void *data, uint3
 int cs_event_publish(cs_region *region, uint32_t kind, uint32_t format, const void *data, uint32_t length,
                      uint64_t *sequence)
 {
-    if (!region || (!data && length) || (format | CS_AT_ONCE) > (CS_AT_ONCE | CS_FORMAT_MSGPACK))
+    if (!region || (!data && length) || (format & ~(uint32_t)CS_AT_ONCE) > CS_FORMAT_MSGPACK)
         return CS_E_INVALID;
     view *v = view_of(region);
     const table_view *t = &v->tables[TABLE_KINDS];
