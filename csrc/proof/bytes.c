@@ -1,6 +1,7 @@
 /*
  * bytes.c: a furnished region, made on a platform whose clock and identity are always the same, has the bytes it had
- * when this layout version was made. Who changes them on purpose changes CS_LAYOUT_VERSION, and the sums here.
+ * when this layout version was made. Who changes them on purpose changes CS_LAYOUT_VERSION, and the sums here; the sums
+ * alone where only bytes that nobody reads are others, as when dropped values came to be overwritten with zeros.
  *
  *   bytes
  */
@@ -18,7 +19,7 @@ void cs_read_point(void) {}
 
 static const struct {
     uint32_t line_bytes, sum;
-} expected[] = {{8, 0x6969bfb}, {64, 0xf91b811e}};
+} expected[] = {{8, 0xc6dc95bd}, {64, 0x1dda9ae1}};
 
 int main(void)
 {
