@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from corestate._binding import lib
 from corestate._filesystem import refuse_network
 from corestate._making import make, sweep_where_needed
-from corestate._storage import Opened, compare, judge, map_bytes, mode_of, probe, translate
+from corestate._storage import Opened, compare, judge, map_bytes, probe, translate
 from corestate._trusted import Place
 from corestate.address import path_of
 from corestate.config import RegionConfig
@@ -141,7 +141,8 @@ def _by_name(place: Place, made: int) -> int:
 
 def _map(where: Address, descriptor: int, *, writable: bool, config: RegionConfig | None) -> Opened:
     """Map what a descriptor names, if it is a whole region of ours."""
-    size = os.fstat(descriptor).st_size
+    status = os.fstat(descriptor)
+    size = status.st_size
     if size == 0:
         raise NotRegionError.because(
             f"region {where}", found="an empty file", advice="check the path; remove the file if it is in the way"
@@ -150,12 +151,12 @@ def _map(where: Address, descriptor: int, *, writable: bool, config: RegionConfi
     code, info = probe(memory)
     if code < 0:
         raise judge(where, code, info, size)
-    permissions = mode_of(descriptor)
+    permissions = status.st_mode & 0o777
     if config is not None:
         compare(where, config, RegionConfig.from_core(info.config, permissions))
-    if writable and hasattr(os, "posix_fallocate") and os.fstat(descriptor).st_blocks * 512 < size:
+    if writable and hasattr(os, "posix_fallocate") and status.st_blocks * 512 < size:
         os.posix_fallocate(descriptor, 0, size)  # a sparse copy: a full disk would be a SIGBUS
-    return Opened(memory, descriptor, permissions, writable)
+    return Opened(memory, descriptor, permissions, writable, owners=(status.st_uid, status.st_gid))
 
 
 def unlink_file(where: Address) -> None:

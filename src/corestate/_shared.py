@@ -179,7 +179,8 @@ def _use(
     if config is not None and not made:
         compare(where, config, RegionConfig.from_core(state.info.config, permissions))
     memory = map_bytes(descriptor, state.size, writable=True) if writable else state.memory
-    return Opened(memory, descriptor, permissions, writable)
+    status = os.fstat(descriptor)
+    return Opened(memory, descriptor, permissions, writable, owners=(status.st_uid, status.st_gid))
 
 
 class _Look:

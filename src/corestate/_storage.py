@@ -46,6 +46,8 @@ class Opened:
     writable: bool
     path: str = ""
     """Of the file, links followed; empty for private memory."""
+    owners: tuple[int, int] | None = None
+    """User and group of the file that is mapped; None for private memory."""
 
 
 def mode_of(descriptor: int) -> int:

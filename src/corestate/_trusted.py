@@ -6,9 +6,11 @@ on a FIFO and never wake a device; what was opened is judged by its descriptor, 
 
 Who is trusted
     A file that is written, and a link that is followed, must belong to this process's effective user, to root, to the
-    owner of the directory it lies in (who decides about everything in it), or to the owner the caller named. That is
-    the kernel's own rule of ``fs.protected_regular`` and ``fs.protected_symlinks``, kept in every directory and on
-    every system. A file that is only read may be anybody's: its content is not trusted in any case.
+    owner the caller named, or to the owner of the directory it lies in, who decides about everything in it. The last
+    counts only where nobody else can have put that directory there: each one above it is root's, ours or its owner's,
+    and nobody else may write to it, not even where a sticky bit stands. These are the kernel's rules of
+    ``fs.protected_regular`` and ``fs.protected_symlinks``, kept everywhere, and OpenSSH's of ``StrictModes``.
+    A file that is only read may be anybody's: its content is not trusted in any case.
     A file that is written has one name: a second one is how another user's file is passed off as ours.
 
 What it cannot do
@@ -200,13 +202,32 @@ class Place:
 
     @property
     def trusted(self) -> frozenset[int]:
-        """The users whose files are trusted here."""
+        """The users whose files are trusted here. O(directories above) where another user's directory is one."""
+        owners = self._own
+        if self.directory_status is not None and self.directory_status.st_uid not in owners and self._is_settled():
+            owners |= {self.directory_status.st_uid}
+        return owners
+
+    @property
+    def _own(self) -> frozenset[int]:
+        """The users whose files are trusted anywhere."""
         owners = {os.geteuid(), 0} if _HAS_OWNERS else set()
-        if self.directory_status is not None:
-            owners.add(self.directory_status.st_uid)
-        if self._owner is not None:
-            owners.add(self._owner)
-        return frozenset(owners)
+        return frozenset(owners if self._owner is None else owners | {self._owner})
+
+    def _is_settled(self) -> bool:
+        """Whether only trusted users and its owner can have put the directory where it is."""
+        if self.directory_status is None:
+            return False
+        trusted = self._own | {self.directory_status.st_uid}
+        above = os.path.realpath(self.parent or ".")
+        if not os.path.samestat(os.stat(above), self.directory_status):  # noqa: PTH116
+            return False  # it was moved away meanwhile
+        while above != os.path.dirname(above):  # noqa: PTH120
+            above = os.path.dirname(above)  # noqa: PTH120
+            status = os.stat(above)  # noqa: PTH116
+            if status.st_uid not in trusted or status.st_mode & 0o022:
+                return False
+        return True
 
     def _name(self, name: str) -> str:
         return name if self.directory is not None else os.path.join(self.parent, name)  # noqa: PTH118
@@ -224,7 +245,7 @@ class Place:
     # -- judging -------------------------------------------------------------------------------
 
     def _insist_on_owner(self, status: os.stat_result, kind: str) -> None:
-        if _HAS_OWNERS and status.st_uid not in self.trusted:
+        if _HAS_OWNERS and status.st_uid not in self._own and status.st_uid not in self.trusted:
             raise untrusted(self.what, status.st_uid, self.trusted, kind)
 
     def _insist_on_regular(self, status: os.stat_result) -> None:

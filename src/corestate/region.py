@@ -79,6 +79,8 @@ class Region:
     """Where it lives; the path of a file is absolute."""
     path: str
     """Of the file, absolute and with links followed; empty where there is none. Others may rename it since."""
+    owners: tuple[int, int] | None
+    """User and group of the file that is mapped, whatever its name leads to since; None where there is none."""
     owner: int | None
     """The user besides this process's own and root whose files were said to be trusted."""
     mode: Mode
@@ -103,6 +105,7 @@ class Region:
         attachment = Attachment(storage.memory, flags, path_of(address))
         self.address = address
         self.path = storage.path
+        self.owners = storage.owners
         self.owner = owner
         self.mode = mode
         self.size = len(storage.memory)

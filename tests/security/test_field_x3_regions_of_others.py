@@ -78,16 +78,39 @@ def test_field_x3_a_region_of_another_user_is_not_written(address, victim):
 
 
 def test_field_x3_the_directorys_owner_is_trusted():
-    """Whoever owns the directory decides about what is in it, as the kernel's own rule has it."""
-    with users.shared_directory(0o755, owner=users.OTHER) as directory:
-        address = str(directory / "x.state")
-        users.as_user(users.OTHER, lambda: corestate.create(address, RegionConfig(permissions=0o666)).close())
+    """Whoever owns the directory decides about what is in it, where nobody else can have put that directory there."""
 
-        def use() -> int:
-            with corestate.open(address) as state:
-                return state.counters["c"].add(2)
+    def use(address: Path) -> str:
+        return users.refusal(lambda: corestate.open(address))
 
-        assert users.as_user(users.OWNER, use) == 2
+    for within, found in (("/opt", ""), (None, "UntrustedFileError")):  # in /tmp anybody can make any name
+        with users.shared_directory(0o755, owner=users.OTHER, within=within) as directory:
+            address = directory / "x.state"
+            config = RegionConfig(permissions=0o666)
+            users.as_user(users.OTHER, lambda at=address, config=config: corestate.create(at, config).close())
+            for victim in (users.OWNER, 0):
+                assert users.as_user(victim, lambda at=address: use(at)) == found
+
+
+def test_field_x3_a_directory_that_was_swapped_is_not_believed():
+    """The directory above lets others rename: the private one is taken away and another with its name put there."""
+    with users.shared_directory(0o777) as directory:
+        mine = directory / "mine"
+
+        def make() -> None:
+            mine.mkdir(mode=0o700)
+            corestate.create(mine / "x.state").close()
+
+        def swap() -> None:
+            mine.rename(directory / "theirs")
+            mine.mkdir()
+            mine.chmod(0o755)
+            corestate.create(mine / "x.state", RegionConfig(permissions=0o666)).close()
+
+        users.as_user(users.OWNER, make)
+        users.as_user(users.OTHER, swap)
+        found = users.as_user(users.OWNER, lambda: users.refusal(lambda: corestate.open(mine / "x.state")))
+        assert found == "UntrustedFileError"
 
 
 @pytest.mark.parametrize("owner", ["nobody such", -1, True, 1.5])

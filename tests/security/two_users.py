@@ -85,9 +85,9 @@ def refusal(function: Callable[[], Any]) -> str:
 
 
 @contextmanager
-def shared_directory(mode: int, owner: int = 0, group: int | None = None) -> Iterator[Path]:
-    """A directory with a mode and an owner, which others can reach."""
-    with tempfile.TemporaryDirectory(prefix="corestate-users-") as name:
+def shared_directory(mode: int, owner: int = 0, group: int | None = None, within: str | None = None) -> Iterator[Path]:
+    """A directory with a mode and an owner, which others can reach, in one like /tmp or in ``within``."""
+    with tempfile.TemporaryDirectory(prefix="corestate-users-", dir=within) as name:
         path = Path(name)
         path.chmod(0o755)
         inner = path / "shared"
