@@ -22,7 +22,6 @@ ALLOWED = {
     ("_filesystem.py", "kind_of"): "reads /proc",
     ("_mirror_place.py", "_again"): "opens anew what a descriptor of this process already shows",
     ("_mirror_place.py", "put"): "calls a method of its own",
-    ("audit/verify.py", "_made"): "reads the package's own data",
     ("cli/doctor.py", "_examine"): "tries things out in a new directory of its own",
     ("cli/doctor.py", "_new_store"): "tries things out in a new directory of its own",
     ("cli/main.py", "_run"): "opens the null device",

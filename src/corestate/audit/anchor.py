@@ -37,7 +37,9 @@ _CONTENT_BYTES = _HEAD.size + _MOST_ENDS * _END.size
 _RECORD_BYTES = _CONTENT_BYTES + HASH_BYTES
 _MARK = Struct(f">QQ{HASH_BYTES}s")  # turn, sequence, hash
 _MARK_BYTES = _MARK.size + HASH_BYTES
-_BYTES = _RECORD_BYTES + _MARKS * _MARK_BYTES
+_SECTOR = 512  # what a disk writes as a whole: the record is in the first one, and no mark in two
+_MARK_STRIDE = 128
+_BYTES = _SECTOR + _MARKS * _MARK_STRIDE
 _LOOK_SECONDS = 0.001
 
 
@@ -218,23 +220,29 @@ class AnchorFile:
 
     def _decoded(self, raw: bytes) -> Ends:
         found = self._record(raw)
+        ends = [_SECTOR + place * _MARK_STRIDE for place in range(_MARKS + 1)]
+        unused = [raw[_RECORD_BYTES:_SECTOR], *(raw[end - _MARK_STRIDE + _MARK_BYTES : end] for end in ends[1:])]
+        if any(map(any, unused)):
+            raise AuditAnchorError.because(f"anchor {self.path}", found="bytes where there are none")
         for place in range(_MARKS):
             mark = self._mark_at(raw, place)
             turn = _MARK.unpack_from(mark)[0]
             content = mark[: _MARK.size]
-            if (
-                turn > found.turn
-                or turn % _MARKS != place
-                or not self._chain.sealed(self._store_id + content, mark[_MARK.size :])
-            ):
+            if turn % _MARKS != place or not self._chain.sealed(self._store_id + content, mark[_MARK.size :]):
                 raise AuditAnchorError.because(
                     f"anchor {self.path}", expected="one made by this trail", found="bytes that its seal does not fit"
+                )
+            if turn > found.turn:
+                raise AuditAnchorError.because(
+                    f"anchor {self.path}",
+                    expected="to say how the trail ends",
+                    found="the mark of a later commit: its last write is missing, as after a loss of power",
                 )
         return found
 
     @staticmethod
     def _mark_at(raw: bytes, place: int) -> bytes:
-        at = _RECORD_BYTES + place * _MARK_BYTES
+        at = _SECTOR + place * _MARK_STRIDE
         return raw[at : at + _MARK_BYTES]
 
     def _is_settled(self, raw: bytes, found: Ends) -> bool:
@@ -269,7 +277,8 @@ class AnchorFile:
     def settle(self, turn: int, end: End) -> None:
         """After that commit. That it cannot be written changes nothing: the anchor fits all the same."""
         with self._guard, suppress(OSError):
-            self._put(_RECORD_BYTES + turn % _MARKS * _MARK_BYTES, self._mark(turn, end))
+            if self.path is None or self._descriptor >= 0:  # else another thread has closed it meanwhile
+                self._put(_SECTOR + turn % _MARKS * _MARK_STRIDE, self._mark(turn, end))
 
     def write(self, end: End) -> None:
         """Make it this one, whatever the anchor that is there says.
@@ -290,7 +299,7 @@ class AnchorFile:
         marks = [b""] * _MARKS
         for earlier in range(turn - _MARKS, turn):  # not of this turn: it is not settled
             marks[earlier % _MARKS] = self._mark(earlier, known[0])
-        raw = record + b"".join(marks)
+        raw = record.ljust(_SECTOR, b"\0") + b"".join(mark.ljust(_MARK_STRIDE, b"\0") for mark in marks)
         with self._guard:
             self._seen = (record, Ends(turn, known, settled=False))
             if self.path is None:
@@ -363,11 +372,7 @@ class AnchorFile:
             return
         with Place(self.path, f"anchor {self.path}") as place:
             self._descriptor = place.make()
-            above = place.directory_status
-            if above is not None and above.st_uid and hasattr(os, "geteuid") and os.geteuid() == 0:
-                os.fchown(self._descriptor, above.st_uid, above.st_gid)  # root's trail in a user's region is the user's
-            if hasattr(os, "fchmod"):
-                os.fchmod(self._descriptor, self._mode)
+            give(place, self._descriptor, self._mode)
             place.sync()
 
     def _failed(self, cause: OSError) -> CorestateError:
@@ -389,6 +394,15 @@ class AnchorFile:
     def __del__(self) -> None:
         if getattr(self, "_descriptor", -1) >= 0:
             self._let_go()
+
+
+def give(place: Place, descriptor: int, mode: int) -> None:
+    """Let in whom the region lets in to a new file; what root made is the directory's owner's."""
+    status = place.directory_status
+    if status is not None and hasattr(os, "geteuid") and os.geteuid() == 0 and status.st_uid != 0:
+        os.fchown(descriptor, status.st_uid, status.st_gid)
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, mode)
 
 
 def _next(before: Ends | None) -> int:

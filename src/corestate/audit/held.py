@@ -13,6 +13,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from corestate._trusted import Place
+from corestate.audit.anchor import give
 from corestate.audit.errors import AuditHeldError
 from corestate.errors import CorestateError
 
@@ -51,8 +52,7 @@ def keep(anchor: Path | None, store_id: bytes | None, chain: Chain, held: list[P
             with os.fdopen(descriptor, "wb") as file:
                 file.write(_MAGIC + chain.seal(store_id + content) + content)
                 file.flush()
-                if hasattr(os, "fchmod"):
-                    os.fchmod(descriptor, mode)
+                give(place, descriptor, mode)
                 os.fsync(descriptor)
             place.sync()
     except OSError as cause:

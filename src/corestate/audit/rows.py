@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import datetime as dt
 import enum
-import io
 import json
 import math
 import os
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from corestate._shown import named, typed
 from corestate._trusted import replacing
@@ -279,11 +279,7 @@ def to_file(found: Iterable[AuditRow], path: str | os.PathLike[str], form: str) 
     what = f"audit export {os.fspath(path)!r:.200}"
     try:
         with replacing(path, what, purpose="audit-export", may_replace=lambda head: head.startswith(_EXPORTED)) as raw:
-            out = io.TextIOWrapper(raw, encoding="utf-8", newline="")
-            try:
-                return export(found, out, form)
-            finally:
-                out.detach()
+            return export(found, cast("IO[str]", codecs.getwriter("utf-8")(raw)), form)
     except CorestateError:
         raise
     except (OSError, ValueError) as cause:

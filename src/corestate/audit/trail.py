@@ -238,12 +238,11 @@ class Audit:
             before = self._anchor_file.peek()
         except AuditAnchorError:
             before = None
-            known: tuple[End, ...] = ()
-        else:
-            known = (BEGUN,) if before is None else before.allowed
+        known = (BEGUN,) if before is None else before.allowed
         if not self._key_seen and not self._check_key(rows):
             if last.sequence or BEGUN not in known or self._noted_begun():
                 return before, ()  # the mark of a trail that has begun is gone
+            # A damaged anchor is one that was being made when the power went; another file is not written over.
             rows.run("INSERT INTO meta VALUES ('audit_key', ?)", self._chain.seal(_MARK))
         elif before is None:
             return None, ()  # a trail has begun here, and its anchor is gone, or damaged
@@ -281,7 +280,7 @@ class Audit:
         """
         wanted = Filter(agent_id, event_type, since, until)
         most = None if limit is None else unsigned(limit, "limit", 63)
-        if not self._there():
+        if not self._durable.there:
             return []
         if most is None:
             return list(rows_of(self._store, wanted))
@@ -295,7 +294,7 @@ class Audit:
             WrongTypeError, RangeError (n), StoreError.
         """
         most = unsigned(n, "n", 63)
-        if not self._there():
+        if not self._durable.there:
             return []
         with self._store.read() as rows:
             found = rows.all(
@@ -307,10 +306,10 @@ class Audit:
 
     def __iter__(self) -> Iterator[AuditRow]:
         """Every row, oldest first; memory does not grow with the trail."""
-        return rows_of(self._store, Filter(None, None, None, None)) if self._there() else iter(())
+        return rows_of(self._store, Filter(None, None, None, None)) if self._durable.there else iter(())
 
     def __len__(self) -> int:
-        if not self._there():
+        if not self._durable.there:
             return 0
         row = self._store.one("SELECT count(*) FROM audit")
         return int(row[0]) if row else 0
@@ -344,7 +343,7 @@ class Audit:
             StorageError: it cannot be written.
         """
         wanted = Filter(agent_id, event_type, since, until)
-        found = rows_of(self._store, wanted) if self._there() else iter(())
+        found = rows_of(self._store, wanted) if self._durable.there else iter(())
         if isinstance(out, (str, os.PathLike)):
             return to_file(found, out, form)
         if not hasattr(out, "write"):
@@ -353,7 +352,7 @@ class Audit:
 
     def timeline(self, workflow: str) -> list[Moment]:
         """What a workflow's timeline shows of the trail: rows with ``{"workflow": name}`` in their details. O(rows)."""
-        if not self._there():
+        if not self._durable.there:
             return []
         with self._store.read() as rows:
             found = rows.all(
@@ -387,7 +386,7 @@ class Audit:
             raise WrongTypeError.because(
                 "anchor", expected="an Anchor", found=typed(anchor), advice="Anchor.parse() makes one of text"
             )
-        if not self._there():
+        if not self._durable.there:
             if anchor is not None and anchor.sequence:
                 raise broken(1, "no store", expected=f"rows up to {anchor.sequence}")
             return True
@@ -396,12 +395,11 @@ class Audit:
             self._take_up()
         with self._store.read() as rows:
             self._check_key(rows)
-        file = self._anchor_file
         for look in range(_LOOKS):
-            first = file.read()
+            first = self._anchor_or_none()
             with self._store.read() as rows:
                 end = self._end(rows)  # from here on the transaction sees one moment
-                second = file.read()
+                second = self._anchor_or_none()
                 steady = first is second is None or (
                     first is not None and second is not None and first.turn == second.turn
                 )
@@ -410,6 +408,16 @@ class Audit:
                     break
             time.sleep(min(look, 10) * 0.0001)  # others commit all the time: look again
         return True
+
+    def _anchor_or_none(self) -> Ends | None:
+        """What the anchor says. One that is damaged is none where no trail has begun: it was being made."""
+        try:
+            return self._anchor_file.read()
+        except AuditAnchorError:
+            with self._store.read() as rows:
+                if self._end(rows) != START or self._check_key(rows) or self._noted_begun():
+                    raise
+            return None
 
     def _examine(self, rows: Rows, first: Ends | None, later: Ends | None, end: Anchor, outside: Anchor | None) -> None:
         marked = self._check_key(rows)
@@ -443,7 +451,7 @@ class Audit:
 
     def head(self) -> Anchor:
         """Where the trail ends now: a few bytes to keep elsewhere. O(1)."""
-        if not self._there():
+        if not self._durable.there:
             return START
         with self._store.read() as rows:
             return self._end(rows)
@@ -511,7 +519,7 @@ class Audit:
 
     def pruned(self) -> int:
         """The sequence of the last row that retention has taken; 0 when it has taken none."""
-        if not self._there():
+        if not self._durable.there:
             return 0
         with self._store.read() as rows:
             return pruned_through(rows).sequence
@@ -531,20 +539,11 @@ class Audit:
         opened = self._opened
         if opened is None or opened.store is not store:
             with self._guard:
-                file = AnchorFile(
-                    anchor_path(self._durable),
-                    store.id,
-                    self._chain,
-                    sync=store.durability is Durability.FULL,
-                    mode=file_mode(self._durable),
-                )
+                path, sync = anchor_path(self._durable), store.durability is Durability.FULL
+                file = AnchorFile(path, store.id, self._chain, sync=sync, mode=file_mode(self._durable))
                 opened = self._opened = _Opened(store, file)
                 self._key_seen = self._begun_noted = self._held_taken = False
         return opened
-
-    def _there(self) -> bool:
-        """Whether there can be rows: looking makes no store."""
-        return self._durable.there
 
     def _writable(self) -> None:
         if not self._durable.writable:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from corestate.audit.anchor import START, Anchor
 from corestate.audit.errors import AuditAnchorError, AuditBrokenError
 from corestate.audit.rows import AuditEvent
+from corestate.stores.tables import expected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,6 +22,7 @@ __all__ = ["Verdict", "broken", "pruned_through", "verify"]
 
 _AT_ONCE = 5000
 _FIRST = -(1 << 63)
+_TABLES = ("audit", "audit_retention")
 _BYTES = (
     "SELECT sequence, time_ns, CAST(agent_id AS BLOB), CAST(event_type AS BLOB), CAST(details AS BLOB), hash "
     "FROM audit WHERE sequence >= ? ORDER BY sequence LIMIT ?"
@@ -184,30 +185,18 @@ def verify(rows: Rows, chain: Chain, verdict: Verdict, outside: Anchor | None = 
     return walk.at.sequence - start.sequence
 
 
-def _made() -> dict[str, str]:
-    """The SQL of the trail's tables, indexes and triggers, by name."""
-    script = resources.files("corestate.stores").joinpath("schema/audit.sql").read_text("utf-8")
-    lines = "\n".join(line for line in script.splitlines() if not line.startswith("--"))
-    statements = [" ".join(statement.rstrip(";").split()) for statement in f"{lines}\n".split(";\n")]
-    return {statement.split()[2]: statement for statement in statements if statement}
-
-
 def _check_table(rows: Rows) -> None:
     """Whether what keeps the rows is as it was made."""
-    made = _made()
-    there = {
-        str(name): " ".join(str(sql).split())
-        for name, sql in rows.all(
-            "SELECT name, sql FROM sqlite_master WHERE lower(tbl_name) IN ('audit', 'audit_retention') "
-            "AND sql IS NOT NULL"
+    found = frozenset(
+        rows.all("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE lower(tbl_name) IN (?, ?)", *_TABLES)
+    )
+    made = frozenset(row for row in expected() if row[2] in _TABLES)
+    for row in sorted(found ^ made, key=repr):
+        raise AuditBrokenError.because(
+            f"audit trail, {row[1]!s:.60}",
+            expected="the tables and triggers that keep its rows",
+            found="one that was not made here" if row in found else "none, or another",
         )
-    }
-    for name in sorted(made.keys() | there.keys()):
-        if made.get(name) != there.get(name):
-            found = "none" if name not in there else "one that was not made here" if name not in made else "another"
-            raise AuditBrokenError.because(
-                f"audit trail, {name}", expected="the tables and triggers that keep its rows", found=found
-            )
     if rows.one("SELECT 1 FROM audit_retention") is not None:
         raise AuditBrokenError.because(
             "audit trail, audit_retention", expected="no retention under way", found="one that lets go of rows"

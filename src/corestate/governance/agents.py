@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from corestate._arguments import name_bytes, unsigned
 from corestate._binding import ffi, lib
-from corestate._shown import shown
+from corestate._shown import kind_of, shown
 from corestate.agents import _ROW, _UNSET, AgentInfo, Agents, _number, _unknown
 from corestate.audit.rows import AuditEvent
 from corestate.enums import AgentStatus
@@ -348,7 +348,7 @@ class GovernedAgents(Agents):
                 "agents.update()", expected="a function, or details", found="both", advice="make two calls"
             )
         if not callable(fn):
-            raise WrongTypeError.because("agents.update()", expected="a function", found=f"{fn!r:.60}")
+            raise WrongTypeError.because("agents.update()", expected="a function", found=kind_of(fn))
         while True:
             wanted = fn(self.state_of(_id(agent)))
             try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corestate._arguments import unsigned
 from corestate._binding import error, ffi, lib
+from corestate._shown import typed
 from corestate.errors import (
     CorestateError,
     NotANumberError,
@@ -450,11 +451,11 @@ class Reservation:
 
 def _seconds(hold: object) -> float:
     if isinstance(hold, bool) or not isinstance(hold, (int, float)):
-        raise WrongTypeError.because("hold", expected="seconds as a number", found=f"{hold!r:.60}")
+        raise WrongTypeError.because("hold", expected="seconds as a number", found=typed(hold))
     if math.isnan(hold):
         raise NotANumberError.because("hold")
     if hold < 0:
-        raise RangeError.because("hold", expected="seconds, 0 or more", found=f"{hold!r:.60}")
+        raise RangeError.because("hold", expected="seconds, 0 or more", found=typed(hold))
     return min(float(hold), 1e9)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from corestate._shown import named
 from corestate.errors import InvalidError
 
 __all__ = ["checked", "end_of", "name_of", "number_of"]
@@ -25,7 +26,7 @@ def checked(period: object) -> str:
     if period is None:
         return ""
     if not isinstance(period, str) or period not in ("day", "month"):
-        raise InvalidError.because("period of a budget", expected='"day", "month" or None', found=f"{period!r:.60}")
+        raise InvalidError.because("period of a budget", expected='"day", "month" or None', found=named(period))
     return period
 
 
