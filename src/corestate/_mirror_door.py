@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from corestate._mirror_frames import ASK, GREETING, VERSION, frame_in, is_frame, make_frame, version_name
+from corestate._mirror_frames import ASK, GREETING, MOST_REQUEST, VERSION, frame_in, is_frame, make_frame, version_name
 from corestate._mirror_key import SEALED, answer_to, notice, parts
 from corestate.errors import CorestateError, LayoutVersionError, UnsupportedError
 
@@ -232,7 +232,7 @@ class KeyedDoor(Door):
         found = parts(piece) if piece.startswith(SEALED) else None
         if found is not None:
             return self._take_sealed(peer, *found)
-        frame = frame_in(piece)
+        frame = frame_in(piece) if len(piece) <= MOST_REQUEST else None
         if frame is not None and frame.type == GREETING:
             self._greet(peer, frame)
         elif frame is not None:

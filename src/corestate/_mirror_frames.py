@@ -10,7 +10,18 @@ from typing import NamedTuple
 
 from corestate._binding import lib
 
-__all__ = ["ASK", "GREETING", "KEYED", "VERSION", "Frame", "frame_in", "is_frame", "make_frame", "version_name"]
+__all__ = [
+    "ASK",
+    "GREETING",
+    "KEYED",
+    "MOST_REQUEST",
+    "VERSION",
+    "Frame",
+    "frame_in",
+    "is_frame",
+    "make_frame",
+    "version_name",
+]
 
 VERSION: int = lib.CS_MIRROR_VERSION
 """Of what is on the line."""
@@ -50,6 +61,11 @@ class Frame(NamedTuple):
     version: int
     """Of beats, requests and greetings."""
     payload: bytes
+
+
+MOST_REQUEST = 512
+"""Bytes of the longest piece that is looked at before it is known whose it is; greetings, beats and requests are shorter.
+To look at what is longer would cost more than a stranger pays to send it."""
 
 
 def _decoded(piece: bytes) -> bytes | None:

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from corestate._mirror_door import no_key_here, no_key_there, other_version
-from corestate._mirror_frames import ASK, GREETING, VERSION, frame_in
+from corestate._mirror_frames import ASK, GREETING, MOST_REQUEST, VERSION, frame_in
 from corestate._mirror_key import SEALED, Greeter, parts
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["KeyedViewers", "Viewers"]
 
-_MOST_REQUEST = 512
 _GREET_SECONDS = 0.5
 _QUIET_SECONDS = 1.5
 """After which a receiver of a session, which sends a sign of life twice a second, is greeted anew."""
@@ -58,11 +57,11 @@ class Viewers:
         """What of this is for the core."""
         rest = b"" if self._link.datagrams else self._rest.get(peer, b"")
         *pieces, rest = (rest + data).split(b"\0")
-        self._rest[peer] = b"" if self._link.datagrams else rest[-_MOST_REQUEST:]
+        self._rest[peer] = b"" if self._link.datagrams else rest[-MOST_REQUEST:]
         return b"".join(self._take_piece(peer, piece) for piece in pieces if piece)
 
     def _take_piece(self, peer: Hashable, piece: bytes) -> bytes:
-        frame = frame_in(piece) if len(piece) <= _MOST_REQUEST else None
+        frame = frame_in(piece) if len(piece) <= MOST_REQUEST else None
         if piece.startswith(SEALED) or (frame is not None and frame.type == GREETING):
             self._refusals.add(no_key_here(self._what))
         elif frame is None or frame.type != ASK:
@@ -145,7 +144,7 @@ class KeyedViewers(Viewers):
         found = parts(piece) if piece.startswith(SEALED) else None
         if found is not None:
             return self._take_sealed(peer, *found)
-        frame = frame_in(piece) if len(piece) <= _MOST_REQUEST else None
+        frame = frame_in(piece) if len(piece) <= MOST_REQUEST else None
         if frame is None:
             self._refusals.add("bytes that are no frame with a MAC")
         elif frame.type != GREETING:

@@ -230,3 +230,18 @@ def test_field_x8_a_key_file_that_others_may_read_is_refused(tmp_path):
         read_key(secret)
     secret.chmod(0o640)
     assert read_key(secret) == KEY
+
+
+def test_field_x8_a_strangers_long_datagrams_are_not_looked_into(tmp_path, monkeypatch):
+    """To decode one costs more than to send it: a keyed mirror would fall behind a flood of them."""
+    from corestate import _mirror_door
+
+    looked_at = []
+    frame_in = _mirror_door.frame_in
+    monkeypatch.setattr(_mirror_door, "frame_in", lambda piece: (looked_at.append(len(piece)), frame_in(piece))[1])
+    port = free_udp()
+    with Mirror(f"udp:{port}", tmp_path / "view.state", key=KEY) as mirror:
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as stranger:
+            until(lambda: (stranger.sendto(b"\x01" * 60_000, ("127.0.0.1", port)), mirror.report().refused > 5)[1])
+        assert mirror.report().reason == "bytes that are no frame with a MAC"
+    assert max(looked_at, default=0) <= 512
