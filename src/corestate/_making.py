@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from corestate._attachment import hold, let_go
 from corestate._storage import lay_out, map_bytes, reserve
-from corestate._trusted import SUFFIX, UNNAMED, lock_exclusively
+from corestate._trusted import SUFFIX, UNNAMED, lock_exclusively, set_permissions
 from corestate.errors import CorestateError
 
 if sys.platform != "win32":
@@ -64,8 +64,7 @@ def _fill(descriptor: int, config: RegionConfig, fill: Callable[[int, mmap.mmap]
     lay_out(memory, config, zeroed=True)
     if fill is not None:
         fill(descriptor, memory)
-    if hasattr(os, "fchmod"):
-        os.fchmod(descriptor, config.permissions)
+    set_permissions(descriptor, config.permissions)
 
 
 def _make_unnamed(

@@ -64,7 +64,7 @@ class Frame(NamedTuple):
 
 
 MOST_REQUEST = 512
-"""Bytes of the longest piece that is looked at before it is known whose it is; greetings, beats and requests are shorter.
+"""Bytes of the longest piece that is looked at before it is known whose it is: longer than greetings and requests.
 To look at what is longer would cost more than a stranger pays to send it."""
 
 

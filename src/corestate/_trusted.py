@@ -20,6 +20,7 @@ What it cannot do
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import stat
@@ -51,6 +52,7 @@ __all__ = [
     "owner_number",
     "read_whole",
     "replacing",
+    "set_permissions",
     "untrusted",
 ]
 
@@ -65,6 +67,8 @@ _BY_DIRECTORY = os.open in os.supports_dir_fd
 _MOST_LINKS = 40
 _HAS_OWNERS = hasattr(os, "geteuid") and sys.platform != "emscripten"
 _SETTLE_SECONDS = 1.0
+_MOST_SWEPT = 100
+"""Temporary names looked at in one go: others may have put any number there."""
 _KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a FIFO",
@@ -424,14 +428,25 @@ class Place:
             return False
         descriptor = self.open_directory()
         try:
+            self._insist_on_new(descriptor)
             if hasattr(os, "fchown") and (owner is not None or group not in (None, os.fstat(descriptor).st_gid)):
                 os.fchown(descriptor, -1 if owner is None else owner, -1 if group is None else group)
-            if hasattr(os, "fchmod"):
-                os.fchmod(descriptor, mode)
+            set_permissions(descriptor, mode)
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
         return True
+
+    def _insist_on_new(self, descriptor: int) -> None:
+        """Refuse a directory that another user has put in the place of the one that was just made."""
+        if descriptor < 0:
+            return
+        status = os.fstat(descriptor)
+        own = not _HAS_OWNERS or status.st_uid == os.geteuid()
+        if not own or stat.S_IMODE(status.st_mode) & 0o777 != 0o700 or os.listdir(descriptor):
+            raise UntrustedFileError.because(
+                self.what, expected="the directory that was just made", found="another in its place"
+            )
 
     def set_mode(self, name: str, mode: int) -> None:
         """Give what has this name other permission bits, without opening it: a close would drop SQLite's locks of it.
@@ -492,6 +507,19 @@ class Place:
             os.close(descriptor)
             raise
         return descriptor
+
+
+def set_permissions(descriptor: int, mode: int) -> None:
+    """Give what is open these permission bits, and nothing else that lets somebody in: no access control list.
+
+    A default list of the directory would come into force with the group's bits.
+    """
+    if hasattr(os, "removexattr"):
+        for name in ("system.posix_acl_access", "system.posix_acl_default"):
+            with suppress(OSError):
+                os.removexattr(descriptor, name)
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, mode)
 
 
 def lock_exclusively(descriptor: int) -> bool:
@@ -558,8 +586,7 @@ def replacing(
             with os.fdopen(descriptor, "wb", buffering=1 << 20) as file:
                 yield file
                 file.flush()
-                if hasattr(os, "fchmod"):
-                    os.fchmod(descriptor, mode)
+                set_permissions(descriptor, mode)
                 os.fsync(descriptor)
                 if os.name == "posix":
                     _refuse_foreign(place, may_replace)  # again: writing may have taken long
@@ -607,12 +634,15 @@ def _temporary(place: Place, purpose: str) -> tuple[str, int]:
 
 def _sweep_left_behind(place: Place, purpose: str) -> None:
     """Remove what killed makers left in the directory, of this user's own. O(entries of the directory)."""
-    for name in place.listing():
-        if name.startswith(f".{purpose}.") and name.endswith(SUFFIX):
-            with suppress(OSError, CorestateError):
-                descriptor = place.open(os.O_RDWR, name=name)
-                try:
-                    if lock_exclusively(descriptor):
-                        place.remove(name, like=descriptor)
-                finally:
-                    os.close(descriptor)
+    left = (name for name in place.listing() if name.startswith(f".{purpose}.") and name.endswith(SUFFIX))
+    for name in itertools.islice(left, _MOST_SWEPT):
+        with suppress(OSError, CorestateError):
+            status = place.status_of(name)
+            if status is None or (_HAS_OWNERS and status.st_uid != os.geteuid()):
+                continue
+            descriptor = place.open(os.O_RDWR, name=name, anyones=True)  # only to see whether its maker lives
+            try:
+                if lock_exclusively(descriptor):
+                    place.remove(name, like=descriptor)
+            finally:
+                os.close(descriptor)

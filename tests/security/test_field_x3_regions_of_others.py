@@ -3,6 +3,7 @@ touched; who removes removes what was looked at."""
 
 import os
 import secrets
+import struct
 from pathlib import Path
 
 import pytest
@@ -239,3 +240,77 @@ def test_field_x3_commands_write_to_anothers_region_only_when_told_whose_it_is()
                 return state.scope("user", "u")["k"]
 
         assert users.as_user(users.OTHER, read) == 2
+
+
+def test_field_x5_planted_names_do_not_hold_a_snapshot_up(monkeypatch):
+    """What looks like a killed maker's file, and is another user's, is neither waited for nor removed."""
+    from corestate import _trusted
+
+    waits = []
+    monkeypatch.setattr(_trusted.time, "sleep", waits.append)
+    with users.shared_directory(0o777) as directory:
+
+        def plant() -> None:
+            for number in range(20):
+                path = directory / f".snapshot.{number}.corestate-tmp"
+                path.write_bytes(b"")
+                path.chmod(0o666)
+                os.link(path, directory / f"second.{number}")
+
+        users.as_user(users.OTHER, plant)
+
+        def take() -> int:
+            with corestate.open("heap:") as state:
+                state.snapshot(directory / "out.snap")
+            return len(waits)
+
+        assert users.as_user(users.OWNER, take) == 0
+        assert len(list(directory.glob(".snapshot.*"))) == 20
+
+
+def test_field_x5_a_directory_put_in_the_place_of_a_new_one_is_not_given_away(monkeypatch):
+    """Root makes the store of a user's region, who exchanges it for a private directory of root's."""
+    from corestate import _trusted
+
+    with users.shared_directory(0o777, owner=users.OTHER) as directory:
+        private = directory / "private"
+        private.mkdir(mode=0o700)
+        (private / "key").write_text("secret")
+        make = os.mkdir
+
+        def make_and_swap(name, mode, *, dir_fd):
+            make(name, mode, dir_fd=dir_fd)
+            if name == "x.state.d":
+                (directory / name).rename(directory / "away")
+                private.rename(directory / name)
+
+        monkeypatch.setattr(_trusted.os, "mkdir", make_and_swap)
+        with _trusted.Place(directory / "x.state.d", "store") as place, pytest.raises(corestate.UntrustedFileError):
+            place.make_directory(0o777, users.OTHER, users.OTHER)
+        status = (directory / "x.state.d").stat()
+        assert (status.st_uid, status.st_mode & 0o7777) == (0, 0o700)
+
+
+def test_field_x3_a_default_access_list_of_the_directory_lets_nobody_in(tmp_path):
+    """It would come into force with the bits of the group."""
+    with users.shared_directory(0o755, owner=users.OWNER) as directory:
+        listed = ((0x01, 7, -1), (0x02, 7, users.OTHER), (0x04, 5, -1), (0x10, 7, -1), (0x20, 5, -1))
+        value = struct.pack("<I", 2) + b"".join(
+            struct.pack("<HHI", *entry[:2], entry[2] & 0xFFFFFFFF) for entry in listed
+        )
+        try:
+            os.setxattr(directory, "system.posix_acl_default", value)
+        except OSError as problem:
+            pytest.skip(f"no access control lists here: {problem}")
+
+        def make() -> None:
+            with corestate.open(directory / "x.state", config=RegionConfig(permissions=0o660)) as state:
+                state.scope("user", "u")["k"] = 1
+                state.snapshot(directory / "x.snap")
+
+        users.as_user(users.OWNER, make)
+
+        def read() -> list[str]:
+            return [path.name for path in sorted(directory.rglob("*")) if os.access(path, os.R_OK, effective_ids=True)]
+
+        assert users.as_user(users.OTHER, read) == []
