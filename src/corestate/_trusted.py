@@ -20,24 +20,21 @@ What it cannot do
 
 from __future__ import annotations
 
-import itertools
 import os
-import secrets
 import stat
 import sys
 import time
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, BinaryIO
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from corestate._shown import named
-from corestate.errors import CorestateError, StorageError, UntrustedFileError
+from corestate.errors import CorestateError, UntrustedFileError
 
 if sys.platform not in ("win32", "emscripten"):
     import fcntl
     import pwd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -50,8 +47,6 @@ __all__ = [
     "lock_exclusively",
     "owner_name",
     "owner_number",
-    "read_whole",
-    "replacing",
     "set_permissions",
     "untrusted",
 ]
@@ -65,10 +60,8 @@ SUFFIX = ".corestate-tmp"
 UNNAMED: int = getattr(os, "O_TMPFILE", 0)
 _BY_DIRECTORY = os.open in os.supports_dir_fd
 _MOST_LINKS = 40
-_HAS_OWNERS = hasattr(os, "geteuid") and sys.platform != "emscripten"
+HAS_OWNERS = hasattr(os, "geteuid") and sys.platform != "emscripten"
 _SETTLE_SECONDS = 1.0
-_MOST_SWEPT = 100
-"""Temporary names looked at in one go: others may have put any number there."""
 _KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a FIFO",
@@ -98,7 +91,7 @@ def owner_number(owner: int | str | None) -> int | None:
     """
     if owner is None or (isinstance(owner, int) and not isinstance(owner, bool) and owner >= 0):
         return owner
-    if isinstance(owner, str) and _HAS_OWNERS:
+    if isinstance(owner, str) and HAS_OWNERS:
         with suppress(KeyError):
             return pwd.getpwnam(owner).pw_uid
     raise UntrustedFileError.because(
@@ -108,7 +101,7 @@ def owner_number(owner: int | str | None) -> int | None:
 
 def owner_name(uid: int) -> str:
     """A user for a message, such as ``ann (1000)``."""
-    if _HAS_OWNERS:
+    if HAS_OWNERS:
         with suppress(KeyError):
             return f"{pwd.getpwuid(uid).pw_name} ({uid})"
     return str(uid)
@@ -215,7 +208,7 @@ class Place:
     @property
     def _own(self) -> frozenset[int]:
         """The users whose files are trusted anywhere."""
-        owners = {os.geteuid(), 0} if _HAS_OWNERS else set()
+        owners = {os.geteuid(), 0} if HAS_OWNERS else set()
         return frozenset(owners if self._owner is None else owners | {self._owner})
 
     def _is_settled(self) -> bool:
@@ -249,7 +242,7 @@ class Place:
     # -- judging -------------------------------------------------------------------------------
 
     def _insist_on_owner(self, status: os.stat_result, kind: str) -> None:
-        if _HAS_OWNERS and status.st_uid not in self._own and status.st_uid not in self.trusted:
+        if HAS_OWNERS and status.st_uid not in self._own and status.st_uid not in self.trusted:
             raise untrusted(self.what, status.st_uid, self.trusted, kind)
 
     def _insist_on_regular(self, status: os.stat_result) -> None:
@@ -442,7 +435,7 @@ class Place:
         if descriptor < 0:
             return
         status = os.fstat(descriptor)
-        own = not _HAS_OWNERS or status.st_uid == os.geteuid()
+        own = not HAS_OWNERS or status.st_uid == os.geteuid()
         if not own or stat.S_IMODE(status.st_mode) & 0o777 != 0o700 or os.listdir(descriptor):
             raise UntrustedFileError.because(
                 self.what, expected="the directory that was just made", found="another in its place"
@@ -531,118 +524,3 @@ def lock_exclusively(descriptor: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def read_whole(path: str | os.PathLike[str], what: str, *, largest: int) -> bytes:
-    """The content of a regular file of at most ``largest`` bytes, whoever owns it.
-
-    Raises:
-        OSError: as the system has it. UntrustedFileError: it is no regular file. StorageError: it is larger.
-    """
-    with Place(path, what) as place:
-        descriptor = place.open()
-    with os.fdopen(descriptor, "rb") as file:
-        content = None if os.fstat(descriptor).st_size > largest else file.read()
-    if content is None or len(content) > largest:
-        raise StorageError.because(
-            what, expected=f"at most {largest} bytes", found="a larger file", advice="check the path"
-        )
-    return content
-
-
-@contextmanager
-def replacing(
-    path: str | os.PathLike[str],
-    what: str,
-    *,
-    purpose: str,
-    may_replace: Callable[[bytes], bool],
-    mode: int = 0o600,
-    owner: int | None = None,
-) -> Iterator[BinaryIO]:
-    """A file to write that takes its place when the block ends well, whole and durably; else nothing is left.
-
-    It is written beside its target under a temporary name, locked for as long as its maker lives; what killed makers
-    left is removed first.
-
-    Args:
-        path: where it is to be.
-        what: for messages.
-        purpose: a word in the temporary name.
-        may_replace: asked with the first 64 bytes of what is there; False refuses.
-        mode: of the new file, whatever the umask.
-        owner: see ``Place``.
-
-    Raises:
-        OSError: as the system has it.
-        UntrustedFileError: what is there is somebody else's, or not to be replaced. StorageError: no regular file.
-    """
-    with Place(path, what, owner=owner, wrong_kind=StorageError) as place:
-        _refuse_foreign(place, may_replace)
-        _sweep_left_behind(place, purpose)
-        name, descriptor = _temporary(place, purpose)
-        replaced = False
-        try:
-            with os.fdopen(descriptor, "wb", buffering=1 << 20) as file:
-                yield file
-                file.flush()
-                set_permissions(descriptor, mode)
-                os.fsync(descriptor)
-                if os.name == "posix":
-                    _refuse_foreign(place, may_replace)  # again: writing may have taken long
-                    place.replace(name)
-                    replaced = True
-            if os.name != "posix":  # where a file must be closed before it can be renamed
-                place.replace(name)
-                replaced = True
-        finally:
-            if not replaced:
-                with suppress(OSError):
-                    place.remove(name)
-        place.sync()
-
-
-def _refuse_foreign(place: Place, may_replace: Callable[[bytes], bool]) -> None:
-    if place.look() is None:
-        return
-    try:
-        descriptor = place.open()
-    except FileNotFoundError:
-        return
-    try:
-        place.judge(descriptor, written=True)
-        head = os.read(descriptor, 64)
-    finally:
-        os.close(descriptor)
-    if head and not may_replace(head):
-        raise UntrustedFileError.because(
-            place.what,
-            expected="nothing there, or an older one of its kind",
-            found="another file",
-            advice="choose another path, or remove the file if you mean it",
-        )
-
-
-def _temporary(place: Place, purpose: str) -> tuple[str, int]:
-    while True:
-        name = f".{purpose}.{secrets.token_hex(8)}{SUFFIX}"
-        descriptor = place.make(name=name)
-        if lock_exclusively(descriptor) and os.fstat(descriptor).st_nlink:
-            return name, descriptor
-        os.close(descriptor)  # somebody who cleans up came between the two lines
-
-
-def _sweep_left_behind(place: Place, purpose: str) -> None:
-    """Remove what killed makers left in the directory, of this user's own. O(entries of the directory)."""
-    left = (name for name in place.listing() if name.startswith(f".{purpose}.") and name.endswith(SUFFIX))
-    for name in itertools.islice(left, _MOST_SWEPT):
-        with suppress(OSError, CorestateError):
-            status = place.status_of(name)
-            if status is None or (_HAS_OWNERS and status.st_uid != os.geteuid()):
-                continue
-            descriptor = place.open(os.O_RDWR, name=name, anyones=True)  # only to see whether its maker lives
-            try:
-                if lock_exclusively(descriptor):
-                    place.remove(name, like=descriptor)
-            finally:
-                os.close(descriptor)

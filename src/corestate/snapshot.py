@@ -12,7 +12,7 @@ from corestate import region as regions
 from corestate._binding import error, ffi, lib
 from corestate._reserved import made_with_room
 from corestate._storage import Opened
-from corestate._trusted import read_whole, replacing
+from corestate._whole_files import read_whole, replacing
 from corestate.address import Address, parse
 from corestate.config import RegionConfig
 from corestate.errors import CorestateError, RegionNotFoundError, RegionPermissionError, StorageError, TooBigError

@@ -101,7 +101,7 @@ MUTANTS = {
     "picture-in-place": Mutant(
         "P7",
         "a picture is written over the old one",
-        "_trusted.py",
+        "_whole_files.py",
         "        name, descriptor = _temporary(place, purpose)",
         "        name, descriptor = place.name, place.open(os.O_RDWR | os.O_TRUNC)",
         "tests/starved/test_p5_full_disks.py",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from corestate._shown import named, typed
-from corestate._trusted import replacing
+from corestate._whole_files import replacing
 from corestate.errors import CorestateError, InvalidError, NotANumberError, StorageError, TooBigError, WrongTypeError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corestate._trusted import read_whole
+from corestate._whole_files import read_whole
 from corestate.audit import Anchor
 from corestate.audit.rows import Filter, export, rows_of
 from corestate.cli.arguments import Real, Whole, moment
