@@ -27,7 +27,7 @@ def test_the_programs_print_what_the_guide_says(tmp_path):
             assert done.stderr == ""
             assert done.stdout == (expected if following == "text" else "")
             ran += 1
-    assert ran == 4
+    assert ran == 5
 
 
 @pytest.mark.parametrize("quote", QUOTES)
