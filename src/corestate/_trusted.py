@@ -163,8 +163,7 @@ class Place:
                 self.status = self._look(self.name)
                 if self.status is None or not stat.S_ISLNK(self.status.st_mode):
                     return self
-                self._insist_on_owner(self.status, "a link")
-                target = os.readlink(self._name(self.name), dir_fd=self.directory)
+                target = self._target()
             except BaseException:
                 self.leave()
                 raise
@@ -173,6 +172,19 @@ class Place:
             if not self.name:
                 raise self._wrong_kind.because(self.what, expected="the path of a file", found="that of a directory")
         raise UntrustedFileError.because(self.what, expected="a file", found=f"more than {_MOST_LINKS} links in a row")
+
+    def _target(self) -> str:
+        """Where the link at the name leads, read of the very link whose owner was judged."""
+        if self.directory is None or not hasattr(os, "O_PATH"):
+            if self.status is not None:
+                self._insist_on_owner(self.status, "a link")
+            return os.readlink(self._name(self.name), dir_fd=self.directory)
+        link = os.open(self.name, os.O_PATH | os.O_NOFOLLOW | CLOEXEC, dir_fd=self.directory)
+        try:
+            self._insist_on_owner(os.fstat(link), "a link")
+            return os.readlink("", dir_fd=link)
+        finally:
+            os.close(link)
 
     def _enter_parent(self) -> None:
         if _BY_DIRECTORY:

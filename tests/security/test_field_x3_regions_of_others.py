@@ -152,6 +152,27 @@ def test_field_x5_a_link_of_another_user_is_not_followed(there):
         assert before == (sorted(home.iterdir()), target.read_bytes() if there in ("a file", "a region") else None)
 
 
+def test_field_x5_a_link_exchanged_after_the_look_is_not_followed(monkeypatch):
+    from corestate import _trusted
+
+    with users.shared_directory(0o777) as directory:
+        (directory / "x.state").symlink_to("mine.state")
+        (directory / "theirs").symlink_to("other.state")
+        os.chown(directory / "theirs", users.OTHER, users.OTHER, follow_symlinks=False)
+        look = _trusted.Place._look
+
+        def look_and_exchange(place, name):
+            found = look(place, name)
+            if (directory / "theirs").is_symlink():
+                (directory / "theirs").rename(directory / "x.state")
+            return found
+
+        monkeypatch.setattr(_trusted.Place, "_look", look_and_exchange)
+        with pytest.raises(corestate.UntrustedFileError, match="a link of"):
+            corestate.open(directory / "x.state")
+        assert sorted(path.name for path in directory.iterdir()) == ["x.state"]
+
+
 def test_field_x5_a_link_of_ones_own_is_followed(tmp_path):
     (tmp_path / "link.state").symlink_to(tmp_path / "real.state")
     with corestate.open(tmp_path / "link.state") as state:
