@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Audit", "Recorded"]
 
-_LAST = "SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1"
+_LAST = "SELECT sequence, CAST(hash AS BLOB) FROM audit ORDER BY sequence DESC LIMIT 1"
 _INSERT = "INSERT INTO audit (sequence, time_ns, agent_id, event_type, details, hash) VALUES (?, ?, ?, ?, ?, ?)"
 
 
@@ -514,7 +514,7 @@ class Audit:
             )
             if row is not None and row[0] is not None:
                 most = min(most, row[0] - 1)
-        last = rows.one("SELECT sequence, hash FROM audit WHERE sequence = ?", most)
+        last = rows.one("SELECT sequence, CAST(hash AS BLOB) FROM audit WHERE sequence = ?", most)
         return (last[0], last[1], last[0] - first[0] + 1) if last is not None else (0, b"", 0)
 
     def pruned(self) -> int:

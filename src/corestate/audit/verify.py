@@ -7,8 +7,9 @@ import struct
 from typing import TYPE_CHECKING
 
 from corestate.audit.anchor import START, Anchor
+from corestate.audit.chain import HASH_BYTES
 from corestate.audit.errors import AuditAnchorError, AuditBrokenError
-from corestate.audit.rows import AuditEvent
+from corestate.audit.rows import DETAILS_BYTES, ID_BYTES, TYPE_BYTES, AuditEvent
 from corestate.stores.tables import expected
 
 if TYPE_CHECKING:
@@ -23,8 +24,21 @@ __all__ = ["Verdict", "broken", "pruned_through", "verify"]
 _AT_ONCE = 5000
 _FIRST = -(1 << 63)
 _TABLES = ("audit", "audit_retention")
+
+
+def _bytes_of(column: str, least: int, most: int) -> str:
+    """SQL: the bytes of a text as ``log`` writes it; NULL where it is of another type or length."""
+    return (
+        f"CASE WHEN typeof({column}) = 'text' AND length(CAST({column} AS BLOB)) BETWEEN {least} AND {most} "
+        f"THEN CAST({column} AS BLOB) END"
+    )
+
+
+# Types are looked at, since 'a' and X'61' have the same bytes and are not found by the same query.
 _BYTES = (
-    "SELECT sequence, time_ns, CAST(agent_id AS BLOB), CAST(event_type AS BLOB), CAST(details AS BLOB), hash "
+    f"SELECT sequence, CASE WHEN typeof(time_ns) = 'integer' THEN time_ns END, {_bytes_of('agent_id', 1, ID_BYTES)}, "  # noqa: S608 - constants
+    f"{_bytes_of('event_type', 1, TYPE_BYTES)}, {_bytes_of('details', 1, DETAILS_BYTES)}, "
+    f"CASE WHEN typeof(hash) = 'blob' AND length(hash) = {HASH_BYTES} THEN hash END "
     "FROM audit WHERE sequence >= ? ORDER BY sequence LIMIT ?"
 )
 
@@ -77,7 +91,7 @@ class _Walk:
             try:
                 before = make(before, sequence, time_ns, agent_id, event_type, details)
             except (TypeError, struct.error):  # what somebody wrote into it is of another type, or no time
-                raise broken(sequence, "a row of other types than were written") from None
+                raise broken(sequence, "a row of other types or lengths than were written") from None
             if before != digest:
                 raise broken(
                     sequence, "that its hash does not fit", expected="the row as it was written after the one before"

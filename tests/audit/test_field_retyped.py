@@ -1,0 +1,76 @@
+"""What an audit trail hides from queries, and what takes its key or its anchor away."""
+
+import contextlib
+import sqlite3
+
+import pytest
+
+import corestate
+
+KEY = b"a key of enough bytes, kept elsewhere"
+ROWS = 12
+
+
+@pytest.fixture(params=[None, KEY], ids=["plain", "keyed"])
+def key(request):
+    return request.param
+
+
+def opened(path, key, mode="rw", **rest):
+    state = corestate.open(path, **rest) if mode == "rw" else corestate.attach(path, mode=mode)
+    if key:
+        state.audit.use_key(key)
+    return state
+
+
+@pytest.fixture
+def trail(path, key):
+    with opened(path, key) as state:
+        for n in range(ROWS):
+            state.audit.log(f"a{n % 2}", "T", {"n": n})
+        assert state.audit.verify()
+    return path
+
+
+@contextlib.contextmanager
+def by_hand(path):
+    """The store as who has the file has it."""
+    with corestate.attach(path, mode="r") as state:
+        database = sqlite3.connect(state.durable.path, isolation_level=None)
+    triggers = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        database.execute(f"DROP TRIGGER {name}")
+    yield database
+    for _, sql in triggers:
+        database.execute(sql)
+    database.close()
+
+
+def refused(path, key, *, kind=corestate.AuditError, anchor=None):
+    with opened(path, key, "r") as state, pytest.raises(kind) as found:
+        state.audit.verify(anchor)
+    return found.value
+
+
+# -- S8: rows that queries do not find -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "agent_id = CAST(agent_id AS BLOB)",
+        "event_type = CAST(event_type AS BLOB)",
+        "details = CAST(details AS BLOB)",
+        "hash = CAST(hash AS TEXT)",
+        "time_ns = 'x'",
+        "time_ns = 0.5",
+        "details = zeroblob(3000000)",
+    ],
+)
+def test_field_s8_a_retyped_row_is_the_first_broken_row(trail, key, change):
+    with opened(trail, key, "r") as state:
+        elsewhere = state.audit.head()
+    with by_hand(trail) as database:
+        database.execute(f"UPDATE audit SET {change} WHERE sequence >= 5")
+    for anchor in (None, elsewhere):
+        assert refused(trail, key, kind=corestate.AuditBrokenError, anchor=anchor).sequence == 5
