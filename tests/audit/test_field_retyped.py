@@ -74,3 +74,41 @@ def test_field_s8_a_retyped_row_is_the_first_broken_row(trail, key, change):
         database.execute(f"UPDATE audit SET {change} WHERE sequence >= 5")
     for anchor in (None, elsewhere):
         assert refused(trail, key, kind=corestate.AuditBrokenError, anchor=anchor).sequence == 5
+
+
+def reindexed(database, name, where):
+    """Leave rows out of an index, whose schema says nothing of it afterwards."""
+    (sql,) = database.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+    for text in (sql + where, sql):
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (text, name))
+        (version,) = database.execute("PRAGMA schema_version").fetchone()
+        database.execute(f"PRAGMA schema_version = {version + 1}")
+        database.execute("PRAGMA writable_schema = RESET")
+        if text != sql:
+            database.execute("REINDEX")
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [("audit_of_agent", " WHERE agent_id <> 'a1'"), ("audit_of_type", " WHERE sequence <> 7")],
+)
+def test_field_s8_rows_left_out_of_an_index_are_reported(trail, key, name, where):
+    with opened(trail, key, "r") as state:
+        elsewhere = state.audit.head()
+    with by_hand(trail) as database:
+        reindexed(database, name, where)
+    for anchor in (None, elsewhere):
+        assert name in str(refused(trail, key, kind=corestate.AuditBrokenError, anchor=anchor))
+
+
+def test_field_s8_an_index_of_another_kind_is_reported(path, key):
+    with opened(path, key) as state:
+        state.audit.log("a", "T")
+        database = sqlite3.connect(state.durable.path)
+        database.execute("DROP INDEX audit_of_type")
+        database.execute("CREATE INDEX audit_of_type ON audit (event_type, sequence) WHERE sequence > 1")
+        database.commit()
+        database.close()
+        with pytest.raises(corestate.AuditBrokenError, match="audit_of_type"):
+            state.audit.verify()

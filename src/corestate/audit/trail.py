@@ -371,8 +371,8 @@ class Audit:
         """Check every row, every link and the end; True, or an error that names the first row that shows a fault.
 
         Finds rows that were changed, are missing or were added, a tail that was cut off, a retention that was not
-        ``prune``'s, a chain that was made anew, and triggers that are gone. O(rows), some 3 us each; memory does not
-        grow with the trail. Rows may be added meanwhile.
+        ``prune``'s, a chain that was made anew, triggers that are gone, and rows that an index leaves out. O(rows),
+        some 5 us each; memory does not grow with the trail. Rows may be added meanwhile.
 
         Args:
             anchor: one kept elsewhere (``anchor()`` gives it), checked beside the anchor file; without such a file,
