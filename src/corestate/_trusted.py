@@ -465,6 +465,10 @@ class Place:
         descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | CLOEXEC, dir_fd=self.directory)
         try:
             os.chmod(f"/proc/self/fd/{descriptor}", mode)  # noqa: PTH101
+        except FileNotFoundError:  # no /proc here: what was looked at is no link
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise
+            os.chmod(name, mode, dir_fd=self.directory)
         finally:
             os.close(descriptor)
 

@@ -27,7 +27,6 @@ from corestate.errors import (
     ReadOnlyError,
     StaleError,
     StoreBusyError,
-    StoreError,
     StoreGoneError,
     StoreNotFoundError,
 )
@@ -92,13 +91,8 @@ class _Turn:
             except StaleError:  # somebody removed it
                 lock = self._found()
                 taken = lock.take(_TURN_SECONDS)
-        except DeadlockError as cause:
-            raise StoreError.because(
-                "store",
-                expected="a thread that is in no transaction",
-                found="one that is in one already",
-                advice="transactions do not nest: finish the outer one first, or do all of it in that one",
-            ) from cause
+        except DeadlockError:
+            return  # this thread has it and is in no transaction: a signal's exception kept it from being given back
         if not taken:
             raise StoreBusyError.because("store", found=f"that {lock.holder} has been writing for too long")
 

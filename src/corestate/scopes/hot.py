@@ -56,19 +56,22 @@ class _Thread(threading.local):
 class _Held:
     """The locks of some keys, held inside a ``with`` block."""
 
-    __slots__ = ("_hot", "_locks", "_taken")
+    __slots__ = ("_hot", "_locks", "_taken", "_within")
 
     def __init__(self, hot: Hot, locks: Sequence[int]) -> None:
         self._hot = hot
         self._locks = locks
         self._taken = 0
+        self._within = False
 
     def __enter__(self) -> None:
+        self._within = True
         try:
             for lock in self._locks:
                 self._hot._lock(lock)  # noqa: SLF001 - of one module
                 self._taken += 1
         except BaseException:
+            self._taken = len(self._locks)  # one may be taken and not counted yet; what is not is not given back
             self.__exit__()
             raise
 
@@ -76,6 +79,18 @@ class _Held:
         for lock in self._locks[: self._taken]:
             with suppress(CorestateError):  # the region was closed: its locks are those of the dead
                 self._hot._unlock(lock)  # noqa: SLF001
+        self._within = False
+
+    def __del__(self) -> None:
+        """Give back what a signal's exception, which may come between any two lines, kept from being given back."""
+        for _ in range(2):  # another such exception would be swallowed here anyway
+            try:
+                if getattr(self, "_within", False):
+                    self._taken = len(self._locks)  # one may be taken and not counted; what is not taken is refused
+                    self.__exit__()
+            except BaseException:  # noqa: BLE001, S112
+                continue
+            return
 
 
 class Hot:

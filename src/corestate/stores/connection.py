@@ -159,6 +159,8 @@ class Connection(Rows):
         _used.update(files)
         _trusted.in_use.update(files)
         self.busy = False
+        self.current: weakref.ref[object] | None = None
+        """The transaction that makes it busy."""
         self.in_use = threading.RLock()
         """Held by its thread through each transaction, and by a fork under way."""
         self._path = path

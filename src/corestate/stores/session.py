@@ -189,7 +189,7 @@ class SessionLock:
     def _read(self) -> dict[str, str]:
         os.lseek(self.descriptor, 0, os.SEEK_SET)
         text = os.read(self.descriptor, _BYTES).decode("utf-8", "surrogateescape")
-        lines = text.split("\n")
+        lines = text.rstrip("\n").split("\n")
         if lines[0] != _HEAD:
             return {}
         pairs = (line.partition(" ") for line in lines[1:])
