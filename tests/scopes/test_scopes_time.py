@@ -219,3 +219,29 @@ def test_expired_values_are_swept_while_nobody_writes(state):
         assert feed.get(timeout=10).operation == "set"
         change = feed.get(timeout=10)
     assert (change.operation, change.key) == ("expire", "k")
+
+
+def test_field_x9_heads_that_a_stranger_put_into_one_chain_cost_no_more_than_it(tmp_path):
+    """Each key's history is followed along that key alone: 300 keys whose newest change lies in one chain of 3,000."""
+    import sqlite3
+
+    from corestate.scopes import rows
+
+    with corestate.open(tmp_path / "a.state") as state:
+        state.scope("user", "u")["k"] = 1
+        store = state.durable.path
+    database = sqlite3.connect(store)
+    ((scope,),) = database.execute("SELECT scope FROM entries")
+    database.executemany(
+        "INSERT INTO changes (sequence, time_ns, operation, scope, key, version, previous, kept, tag, value) "
+        "VALUES (?, 1, 'set', ?, 'k', ?, ?, 1, 0, x'c0')",
+        [(1000 + number, scope, number + 2, 1000 + number - 1) for number in range(3000)],
+    )
+    database.executemany(
+        "INSERT INTO entries (scope, key, version, change, tag, value, time_ns) VALUES (?, ?, 9, ?, 0, x'c0', 1)",
+        [(scope, f"other{number}", 3999 - number) for number in range(300)],
+    )
+    database.execute("UPDATE entries SET change = 3999 WHERE key = 'k'")
+    database.commit()
+    assert len(database.execute(rows.CHANGES_OF, (scope,)).fetchall()) <= 3001
+    database.close()

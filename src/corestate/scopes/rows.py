@@ -83,12 +83,13 @@ _PUT_DELETED = (
     "INSERT INTO deleted (scope, key, version, change) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (scope, key) DO UPDATE SET version = excluded.version, change = excluded.change"
 )
-_HEADS = "SELECT change FROM entries WHERE scope = ?1 UNION ALL SELECT change FROM deleted WHERE scope = ?1"
-_CHAIN = (
-    "WITH RECURSIVE chain (sequence, previous) AS ("
-    f"SELECT sequence, previous FROM changes WHERE sequence IN ({_HEADS}) "
-    "UNION ALL SELECT c.sequence, c.previous FROM chain JOIN changes c ON c.sequence = chain.previous "
-    "AND c.sequence < chain.sequence"
+_CHAIN = (  # of one key each, so that heads a stranger put into one chain cost no more than their own
+    "WITH RECURSIVE heads (key, change) AS (SELECT key, change FROM entries WHERE scope = ?1 "
+    "UNION ALL SELECT key, change FROM deleted WHERE scope = ?1), "
+    "chain (sequence, previous, key) AS ("
+    "SELECT c.sequence, c.previous, c.key FROM heads JOIN changes c ON c.sequence = heads.change AND c.key = heads.key "
+    "UNION ALL SELECT c.sequence, c.previous, c.key FROM chain JOIN changes c ON c.sequence = chain.previous "
+    "AND c.sequence < chain.sequence AND c.key = chain.key"
 )
 CHANGES_OF = (
     f"{_CHAIN}) SELECT c.sequence, c.time_ns, c.operation, c.key, c.version, c.tag, c.value "
