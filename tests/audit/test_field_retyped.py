@@ -112,3 +112,26 @@ def test_field_s8_an_index_of_another_kind_is_reported(path, key):
         database.close()
         with pytest.raises(corestate.AuditBrokenError, match="audit_of_type"):
             state.audit.verify()
+
+
+# -- V6: an anchor kept elsewhere beside one that is gone ------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["gone", "empty", "damaged"])
+def test_field_v6_an_anchor_kept_elsewhere_does_not_stand_for_the_file(trail, key, how):
+    with opened(trail, key) as state:
+        elsewhere = state.audit.anchor()
+        for n in range(5):
+            state.audit.log("rogue", "T", n)
+        anchor = state.durable.anchor_path
+    if how == "gone":
+        anchor.unlink()
+    else:
+        anchor.write_bytes(b"" if how == "empty" else b"csaudit2" + bytes(100))
+    with by_hand(trail) as database:
+        database.execute("DELETE FROM audit WHERE sequence > ?", (ROWS,))
+    for given in (None, elsewhere):
+        refused(trail, key, kind=corestate.AuditAnchorError, anchor=given)
+    with opened(trail, key) as state:
+        assert state.audit.anchor() == elsewhere  # after a look of somebody's
+        assert state.audit.verify(elsewhere)

@@ -26,7 +26,7 @@ class AuditAnchorError(AuditError):
 
     expected = "the anchor of this trail beside its store"
     found = "none"
-    advice = "verify(anchor=...) with one that was kept elsewhere; if all is well, state.audit.anchor() makes it anew"
+    advice = "look at the last rows; if all is well, as after a restore, state.audit.anchor() makes it anew"
 
 
 class AuditKeyError(AuditError, PermissionError):

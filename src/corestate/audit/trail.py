@@ -375,11 +375,10 @@ class Audit:
         some 5 us each; memory does not grow with the trail. Rows may be added meanwhile.
 
         Args:
-            anchor: one kept elsewhere (``anchor()`` gives it), checked beside the anchor file; without such a file,
-                instead of it.
+            anchor: one kept elsewhere (``anchor()`` gives it), checked beside the anchor file, never instead of it.
 
         Raises:
-            AuditBrokenError: ``sequence`` is the row. AuditAnchorError: there is no anchor to check the end against, or
+            AuditBrokenError: ``sequence`` is the row. AuditAnchorError: the anchor file is missing or damaged, or
             retention has taken the row of the one given. AuditKeyError. UntrustedFileError, StorageError, StoreError.
         """
         if anchor is not None and not isinstance(anchor, Anchor):
@@ -426,7 +425,7 @@ class Audit:
             raise broken(1, "a trail that says it has never begun", expected="its mark in the store")
         verdict = Verdict(first.allowed if first else (), later.known if later else ())
         verify(rows, self._chain, verdict, outside)
-        if first is None and outside is None and begun:
+        if first is None and begun:  # also with one from outside, which says nothing of the rows after it
             raise AuditAnchorError.because(f"audit trail of {end.sequence} rows")
 
     def anchor(self) -> Anchor:
