@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import mmap
 
 __all__ = [
+    "AUDIT",
     "COUNTERS",
     "EPOCH",
     "KEYED",
@@ -42,8 +43,10 @@ _MARK = "corestate:names"
 
 STORE, EPOCH, LEAST = "corestate:store", "corestate:epoch", "corestate:least"
 """The counters in which a region notes its store: see stores/note.py."""
+AUDIT = "corestate:audit"
+"""The counter in which a region notes in which store an audit trail has begun."""
 
-COUNTERS = (_MARK, PUSHED, STORE, EPOCH, LEAST)
+COUNTERS = (_MARK, PUSHED, STORE, EPOCH, LEAST, AUDIT)
 LOCKS = (TURN, KEYED)
 ROOM = {"counters": len(COUNTERS), "locks": len(LOCKS)}
 """How much more a region has of what ``RegionConfig`` says."""

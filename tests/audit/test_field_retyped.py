@@ -135,3 +135,21 @@ def test_field_v6_an_anchor_kept_elsewhere_does_not_stand_for_the_file(trail, ke
     with opened(trail, key) as state:
         assert state.audit.anchor() == elsewhere  # after a look of somebody's
         assert state.audit.verify(elsewhere)
+
+
+# -- V6: emptied with its mark and its anchor ------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", [{}, {"values": 0}, {"counters": 0}, {"counters": 0, "values": 0}], ids=repr)
+def test_field_v6_the_region_remembers_a_trail_whatever_room_it_has(path, key, room):
+    with opened(path, key, config=corestate.RegionConfig(**room)) as state:
+        state.audit.log("a", "T")
+        anchor = state.durable.anchor_path
+    with by_hand(path) as database:
+        database.execute("DELETE FROM audit")
+        database.execute("DELETE FROM meta WHERE name = 'audit_key'")
+    anchor.unlink()
+    refused(path, key, kind=corestate.AuditBrokenError)
+    with opened(path, key) as state:
+        state.audit.log("a", "T")
+    refused(path, key, kind=corestate.AuditBrokenError)

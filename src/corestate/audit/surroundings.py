@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from corestate.scopes.encoding import encode
-from corestate.scopes.hot import Hot
-
 if TYPE_CHECKING:
     from pathlib import Path
 
     from corestate.durable import Durable
 
-__all__ = ["anchor_path", "file_mode", "note", "remember"]
+__all__ = ["anchor_path", "file_mode", "noted", "remember"]
 
 
 def anchor_path(durable: Durable) -> Path | None:
@@ -25,23 +22,15 @@ def file_mode(durable: Durable) -> int:
     return durable.modes.files
 
 
-def _notes(durable: Durable) -> Hot:
-    return Hot(durable._region, 1)  # noqa: SLF001 - the same
+def noted(durable: Durable, store_id: bytes) -> bool:
+    """Whether the region itself remembers that a trail has begun in that store, whatever session and boot."""
+    return durable._note.trail_begun(store_id)  # noqa: SLF001 - the same
 
 
-def note(durable: Durable, name: bytes) -> bytes | None:
-    """What the region itself remembers under a name, whatever store and boot."""
-    found = _notes(durable).get(name)
-    return found if isinstance(found, bytes) else None
+def remember(durable: Durable, store_id: bytes) -> None:
+    """Let the region remember it.
 
-
-def remember(durable: Durable, name: bytes, value: bytes) -> bool:
-    """Let the region remember something, where it has room for values. False: not now, its lock is taken."""
-    notes = _notes(durable)
-    if not notes.there:
-        return True
-    with notes.locked_now(name) as held:
-        if held:
-            tag, packed = encode(value)
-            notes.publish(name, 1, tag, packed, 0, pinned=True)
-        return held
+    Raises:
+        StoreError: it was made by another language, and has no room.
+    """
+    durable._note.begin_trail(store_id)  # noqa: SLF001 - the same

@@ -28,9 +28,9 @@ from corestate.audit.rows import (
     several,
     to_file,
 )
-from corestate.audit.surroundings import anchor_path, file_mode, note, remember
+from corestate.audit.surroundings import anchor_path, file_mode, noted, remember
 from corestate.audit.verify import Verdict, broken, pruned_through, verify
-from corestate.errors import InvalidError, ReadOnlyError, WrongTypeError
+from corestate.errors import InvalidError, ReadOnlyError, StoreError, WrongTypeError
 from corestate.guard import Guard
 from corestate.scopes.workflow import Moment
 from corestate.stores import Durability
@@ -49,8 +49,6 @@ _INSERT = "INSERT INTO audit (sequence, time_ns, agent_id, event_type, details, 
 
 
 _MARK = b"the key of the audit trail"
-_BEGUN_NOTE = b"corestate:audit"
-"""Under this name the region remembers in which store a trail has begun."""
 _LOOKS = 200
 
 
@@ -91,7 +89,9 @@ class Audit:
         """Hash with a key, which has to be given before the first row, by every process that adds or verifies rows.
 
         Who can write to store and anchor but has no key can then not forge a row, a chain or an anchor, nor empty the
-        trail. Putting back an older copy of both takes no key; an anchor kept elsewhere shows it.
+        trail while the region is there, which remembers that it has begun (one made by C or JavaScript, where it has a
+        free counter or room for values). Putting back an older copy of both takes no key; an anchor kept elsewhere
+        shows it.
 
         Args:
             key: 16 to 64 bytes, kept elsewhere than the store.
@@ -563,16 +563,15 @@ class Audit:
 
     def _noted_begun(self) -> bool:
         """Whether the region remembers that a trail has begun in this store."""
-        return self._durable.path is not None and note(self._durable, _BEGUN_NOTE) == self._store.id
+        return self._durable.path is not None and noted(self._durable, self._store.id)
 
     def _note_begun(self) -> None:
         """Let the region remember it: who empties the trail cannot make that undone in the store."""
         with suppress(Exception):  # the rows are committed; the next will try again
-            self._begun_noted = (
-                self._durable.path is None
-                or self._noted_begun()
-                or remember(self._durable, _BEGUN_NOTE, self._store.id)
-            )
+            if self._durable.path is not None and not self._noted_begun():
+                with suppress(StoreError):  # no room, and no more of it later
+                    remember(self._durable, self._store.id)
+            self._begun_noted = True
 
     def _close_anchor(self) -> None:
         if self._opened is not None:

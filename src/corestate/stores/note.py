@@ -11,7 +11,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from corestate._binding import check, error, ffi, lib
-from corestate._reserved import EPOCH, LEAST, STORE
+from corestate._reserved import AUDIT, EPOCH, LEAST, STORE
 from corestate.errors import StoreError
 from corestate.scopes.hot import Hot
 
@@ -165,6 +165,18 @@ class StoreNote:
             wanted = sequence | (expected[0] & _BACK)
             if lib.cs_counter_compare_exchange(self._region.view, handle, expected, wanted) != lib.CS_E_MISMATCH:
                 return
+
+    def trail_begun(self, store_id: bytes) -> bool:
+        """Whether it is noted that an audit trail has begun in that store."""
+        return self._get(AUDIT) == _hash(store_id, 8)
+
+    def begin_trail(self, store_id: bytes) -> None:
+        """An audit trail has begun in that store.
+
+        Raises:
+            StoreError: the region has no room for the note.
+        """
+        self._set(AUDIT, _hash(store_id, 8))
 
     def forget(self) -> None:
         """The region was used with no store."""
