@@ -66,3 +66,25 @@ def test_where_there_is_none(tmp_path):
     assert json.loads(run("audit", path, "--json")) == []
     assert "0 rows" in run("audit", path, "--verify")
     run("audit", tmp_path / "nothing", code=1)
+
+
+def test_field_s8_doctor_needs_the_key_of_a_keyed_trail_and_calls_nothing_broken(tmp_path):
+    path, key, other = tmp_path / "s.state", tmp_path / "key", tmp_path / "other"
+    key.write_bytes(b"k" * 32)
+    other.write_bytes(b"o" * 32)
+    with corestate.create(path) as state:
+        state.audit.use_key(b"k" * 32)
+        state.audit.log("a", "T")
+
+    def trail(*arguments):
+        return json.loads(run("doctor", path, "--json", *arguments))[-1]
+
+    assert trail()["result"] == "limited"
+    assert "--key-file" in trail()["detail"]
+    assert trail("--key-file", key)["result"] == "ok"
+    run("doctor", path, "--key-file", other, code=1)
+    run("doctor", path, "--key-file", tmp_path / "none", code=1)
+    run("doctor", "--key-file", key, code=2)
+    with corestate.attach(path, mode="r") as state:
+        state.durable.anchor_path.unlink()
+    run("doctor", path, "--key-file", key, code=1)

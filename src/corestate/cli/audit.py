@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from corestate.audit.rows import AuditRow
     from corestate.state import StateManager
 
-__all__ = ["audit", "audit_prune"]
+__all__ = ["audit", "audit_prune", "use_key"]
 
 _MOST_KEY = 4096  # bytes; what is longer is no key
 
@@ -52,7 +52,12 @@ def _on_trail(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _use_key(state: StateManager, key_file: str | None) -> None:
+def use_key(state: StateManager, key_file: str | None) -> None:
+    """Give the trail the key of a file, if one is named.
+
+    Raises:
+        CorestateError: it cannot be read, or has no key, or another than the trail.
+    """
     if key_file is None:
         return
     try:
@@ -99,7 +104,7 @@ def audit(
 ) -> None:
     """What happened and who did it, oldest first."""
     with looking(address, store) as state:
-        _use_key(state, key_file)
+        use_key(state, key_file)
         if verify:
             state.audit.verify(None if anchor is None else Anchor.parse(anchor))
             count, head = len(state.audit), state.audit.head()
@@ -139,7 +144,7 @@ def audit_prune(
 ) -> None:
     """Take the oldest rows out of the audit trail, which says so itself and stays verifiable."""
     with writing(address, store) as state:
-        _use_key(state, key_file)
+        use_key(state, key_file)
         taken = state.audit.prune(age=age, count=count)
     if as_json:
         emit({"pruned": taken})

@@ -19,6 +19,7 @@ import corestate
 from corestate._binding import lib
 from corestate._children import SubprocessError, run
 from corestate._filesystem import kind_of
+from corestate.cli.audit import use_key
 from corestate.cli.opening import looking
 from corestate.cli.output import BAD, GOOD, WARN, emit, json_option, show, table
 from corestate.errors import CorestateError
@@ -54,13 +55,16 @@ class _Finding:
 @click.command()
 @click.argument("address", required=False)
 @click.option("--store", metavar="DIRECTORY", help="Where the region's store is, if not beside it.")
+@click.option("--key-file", metavar="FILE", help="A file with the key of its audit trail, if that has one.")
 @json_option
-def doctor(address: str | None, store: str | None, as_json: bool) -> int:
+def doctor(address: str | None, store: str | None, key_file: str | None, as_json: bool) -> int:
     """Try what corestate needs of this machine, or examine the region at ADDRESS and its store.
 
     Exits 1 when something is broken.
     """
-    findings = list(_examine() if address is None else _examine_region(address, store))
+    if address is None and key_file is not None:
+        raise click.UsageError("--key-file is of the region at ADDRESS: name it, too")
+    findings = list(_examine() if address is None else _examine_region(address, store, key_file))
     if as_json:
         emit([finding.__dict__ for finding in findings])
     else:
@@ -102,10 +106,10 @@ def _examine() -> Iterator[_Finding]:
     )
 
 
-def _examine_region(address: str, store: str | None) -> Iterator[_Finding]:
+def _examine_region(address: str, store: str | None, key_file: str | None) -> Iterator[_Finding]:
     yield _try(f"region {address}", lambda: _region(address))
     yield _try("its store", lambda: _store(address, store))
-    yield _try("its audit trail", lambda: _audit(address, store))
+    yield _try("its audit trail", lambda: _audit(address, store, key_file))
 
 
 def _region(address: str) -> str:
@@ -132,11 +136,19 @@ def _store(address: str, store: str | None) -> str:
         return f"{state.durable.directory}, sound"
 
 
-def _audit(address: str, store: str | None) -> str:
+def _audit(address: str, store: str | None, key_file: str | None) -> str:
     with looking(address, store) as state:
+        use_key(state, key_file)
         if not state.durable.there:
             return "none yet"
-        state.audit.verify()
+        try:
+            state.audit.verify()
+        except corestate.AuditKeyError:
+            if key_file is not None:
+                raise
+            raise corestate.UnsupportedError.because(
+                "audit trail", expected="its key", found="none given", advice="give it with --key-file FILE"
+            ) from None
         return "every row and the end of the chain hold"
 
 
