@@ -178,14 +178,15 @@ class Audit:
         path = anchor_path(self._durable)
         if path is None or not self._durable.writable:
             return
-        for name, packed, place in held.waiting(path, self._store.id, self._chain):
+        for waiting in held.waiting(path, self._store.id, self._chain):
             recorded = None
             with self._store.write() as rows:
-                if held.noted(rows, name):
-                    recorded = self._add(rows, packed)
+                if waiting.rows and held.noted(rows, waiting.seal):
+                    recorded = self._add(rows, waiting.rows)
             if recorded is not None:
                 self.recorded(recorded)
-            place.remove(name)
+            with suppress(OSError):  # noted: whoever can remove it does
+                waiting.place.remove(waiting.name)
 
     def add(self, rows: Rows, agent_id: str, event_type: str, details: Any = None) -> Recorded:
         """Add a row inside a transaction of the store: it is there if and only if the rest of it is.
