@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 import threading
 import time
 import weakref
@@ -42,6 +43,7 @@ class Batch:
         self._keep = keep
         self.forget()
         _batches.add(self)
+        _end_of_child.ask_once()
 
     def forget(self) -> None:
         """Start empty."""
@@ -162,9 +164,32 @@ def _at_end() -> None:
             _log.exception("audit rows were lost at the end")
 
 
+class _EndOfChild:
+    """Has a child of multiprocessing, which ends without the interpreter's own end, commit what it holds."""
+
+    asked = False
+
+    def ask(self) -> None:
+        """Ask it, in the child: after what the program itself has it do, and before its slots are given back."""
+        self.asked = True
+        sys.modules["multiprocessing.util"].Finalize(None, _at_end, exitpriority=-100)
+
+    def ask_once(self) -> None:
+        """Ask it if this process is such a child and has not been asked."""
+        process = sys.modules.get("multiprocessing.process")
+        if process is not None and process.parent_process() is not None and not self.asked:
+            self.ask()
+
+
+_end_of_child = _EndOfChild()
+
+
 def _in_child() -> None:
     for batch in list(_batches):
         batch.forget()
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:  # its child begins by forgetting what was to run at its end
+        util.register_after_fork(_end_of_child, _EndOfChild.ask)
 
 
 atexit.register(_at_end)
