@@ -1,7 +1,10 @@
 """What an audit trail hides from queries, and what takes its key or its anchor away."""
 
 import contextlib
+import io
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -153,3 +156,46 @@ def test_field_v6_the_region_remembers_a_trail_whatever_room_it_has(path, key, r
     with opened(path, key) as state:
         state.audit.log("a", "T")
     refused(path, key, kind=corestate.AuditBrokenError)
+
+
+# -- what is of another type is shown, and stops nobody --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "agent_id = X'ff00'",
+        "event_type = X'54'",
+        "details = X'7b7d'",
+        "details = '['",
+        "details = replace(hex(zeroblob(25000)), '0', '[')",
+        "hash = 'abc'",
+        "hash = 7",
+        "time_ns = 'x'",
+        "time_ns = X'00'",
+        "time_ns = -1 << 63",
+        "time_ns = 1e300",
+    ],
+)
+def test_field_s9_rows_of_other_types_are_listed_and_exported(path, change):
+    with corestate.open(path) as state:
+        for n in range(3):
+            state.audit.log("a", "T", {"n": n})
+    with by_hand(path) as database:
+        database.execute(f"UPDATE audit SET {change} WHERE sequence = 2")
+    with corestate.attach(path, mode="r") as state:
+        found = state.audit.query()
+        assert [row.sequence for row in found] == [1, 2, 3]
+        assert len(state.audit.tail(2)) == 2
+        assert state.audit.timeline("w") == []
+        for form in ("jsonl", "csv"):
+            assert state.audit.export(io.StringIO(), form) == 3
+        assert isinstance(found[1].agent_id, str)
+        assert isinstance(found[1].event_type, str)
+        assert found[1].time.tzinfo
+    for options in ([], ["--export", "jsonl"]):
+        command = [sys.executable, "-m", "corestate", "audit", str(path), *options]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+    with corestate.attach(path, mode="r") as state, pytest.raises(corestate.AuditBrokenError):
+        state.audit.verify()

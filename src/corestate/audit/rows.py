@@ -227,14 +227,19 @@ class Filter:
 
 
 def made(row: Row) -> AuditRow:
-    """A row of the table as its object; what somebody wrote into it by hand comes as it is."""
+    """A row of the table as its object. What somebody wrote into it by hand comes as text, a time as 0; never raises."""
     sequence, time_ns, agent_id, event_type, details, digest = row
     try:
         decoded = json.loads(details)
-    except (ValueError, TypeError):
-        decoded = details
+    except (ValueError, TypeError, RecursionError):
+        decoded = _as_text(details)
     shown = digest.hex() if isinstance(digest, bytes) else str(digest)
-    return AuditRow(sequence, time_ns, agent_id, event_type, decoded, shown)
+    since = time_ns if isinstance(time_ns, int) else 0
+    return AuditRow(sequence, since, _as_text(agent_id), _as_text(event_type), decoded, shown)
+
+
+def _as_text(value: object) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def rows_of(store: Store, wanted: Filter, after: int = 0) -> Iterator[AuditRow]:
