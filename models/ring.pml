@@ -175,6 +175,7 @@ active proctype reader()
           next++
 #else
           h = head;
+          assert(h > next); /* or the word would be of no producer's, and nothing is lost yet */
           if
           :: h > SLOTS && h - SLOTS > next -> lost = lost + (h - SLOTS - next); next = h - SLOTS
           :: else -> lost++; next++

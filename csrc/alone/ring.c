@@ -195,7 +195,7 @@ struct awaited {
 static bool arrived(void *context)
 {
     const struct awaited *awaited = context;
-    return load64(&awaited->v->ring->head) >= awaited->s->next;
+    return (int64_t)(load64(&awaited->v->ring->head) - awaited->s->next) >= 0; /* as in step() */
 }
 
 int cs_events_wait(cs_region *region, cs_subscription *s, uint64_t timeout_ns)

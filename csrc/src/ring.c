@@ -291,7 +291,8 @@ enum look { LOOK_NOTHING, LOOK_EVENT, LOOK_HOLE, LOOK_LOST, LOOK_UNFINISHED, LOO
 /*
  * The head shares its line with nothing but what producers write: a reader that looks at it before there is an event
  * takes the line from the next producer. So only an impatient one does, and only it finds out that the word of a
- * position below the head says what cannot be.
+ * position below the head says what cannot be: a hole. More than the ring's slots below it, it is lost like any other
+ * there, so that nobody walks to a head that is anything at all.
  */
 static enum look look(const view *v, uint64_t position, bool impatient, uint64_t *word)
 {
@@ -304,11 +305,13 @@ static enum look look(const view *v, uint64_t position, bool impatient, uint64_t
         uint64_t head = load64(&v->ring->head); /* before the word: what is below this head has been taken */
         *word = load64(&event_at(v, position)->word);
         distance = lap_distance(lap_of(*word), lap);
-        if (distance < 0)
-            return (int64_t)(head - position) > 0 ? LOOK_HOLE : LOOK_NOTHING;
+        if (distance < 0) {
+            int64_t ahead = (int64_t)(head - position);
+            return ahead <= 0 ? LOOK_NOTHING : ahead <= (int64_t)v->event_mask + 1 ? LOOK_HOLE : LOOK_LOST;
+        }
     }
-    if (distance > 0)
-        return LOOK_LOST;
+    if (distance > 0) /* overwritten, unless the word is of no producer's: then the head is no further than here */
+        return (int64_t)(load64(&v->ring->head) - position) > 0 ? LOOK_LOST : LOOK_NOTHING;
     if (state_in(*word) == EVENT_COMMITTED)
         return LOOK_EVENT;
     return state_in(*word) == EVENT_CLAIMED ? LOOK_UNFINISHED : LOOK_HOLE;

@@ -227,6 +227,46 @@ void case_p4_overrun(void)
     suite_close(0);
 }
 
+/* P5: a head that is anything at all is come to in a few steps, and what lies on the way is counted. */
+void case_field_p5_a_head_far_ahead(void)
+{
+    for (uint32_t bit = 0; bit < 64; bit++) {
+        cs_region *region = suite_open(0, 0);
+        cs_section_info section;
+        cs_subscription subscription;
+        suite_event taken;
+        NEED(region);
+        NEED(CHECK_RESULT(cs_region_section(region, CS_SECTION_EVENTS, &section), CS_OK));
+        struct ring *ring = (struct ring *)(void *)(suite_block[0] + section.offset);
+        uint32_t kind = open_kind(region, "n");
+        for (uint64_t i = 1; i <= 20; i++) /* 16 slots */
+            publish(region, kind, i);
+        CHECK_RESULT(cs_subscribe(region, &subscription, 0), CS_OK);
+        uint64_t head = 20 ^ 1ull << bit, received = 0;
+        store64(&ring->head, head);
+        suite_about("bit", bit);
+        for (uint32_t call = 0; call < 64; call++) /* one in 16 that find nothing looks at the head */
+            received += (uint64_t)suite_take(region, &subscription, &taken);
+        CHECK_EQUAL(subscription.next, 5 + received + subscription.lost + subscription.holes);
+        if (subscription.lost) {
+            CHECK_EQUAL(subscription.lost_to, head - 16);
+            CHECK_EQUAL(subscription.lost, subscription.lost_to - subscription.lost_from + 1);
+        }
+        if ((int64_t)(head - 20) > 0)
+            CHECK_EQUAL(subscription.next, head + 1);
+        CHECK(subscription.lost || (int64_t)(head - 20) <= 16);
+        CHECK(received <= 32 && subscription.holes <= 16);
+        CHECK_RESULT(cs_events_wait(region, &subscription, 0), CS_E_TIMEOUT);
+        store64(&ring->head, 20); /* and back: nothing new, until the head has come by */
+        if (subscription.next > 20) {
+            CHECK(!suite_take(region, &subscription, &taken));
+            CHECK_RESULT(cs_events_wait(region, &subscription, 0), CS_E_TIMEOUT);
+        }
+        suite_close(0);
+    }
+    suite_about(0, 0);
+}
+
 void case_filter(void)
 {
     cs_region *region = suite_open(0, 0);

@@ -69,6 +69,7 @@
     CASE(publish)                                                                                                      \
     CASE(drain)                                                                                                        \
     CASE(subscribe)                                                                                                    \
+    CASE(field_p5_a_head_far_ahead)                                                                                    \
     CASE(p4_overrun)                                                                                                   \
     CASE(filter)                                                                                                       \
     CASE(events_wait)                                                                                                  \
