@@ -135,7 +135,7 @@ class Subscription:
                     break
             place.next, place.stalled_ns = self._core.next, 0
             code = _core_wait(self._region.view, place, left)  # a short slice, so no signal goes unheard for long
-            event = self._take()
+            event = self._take(came=code >= 0)
             if event is not None:
                 break
             if code < 0 and code not in _WAITED_IN_VAIN:
@@ -157,15 +157,17 @@ class Subscription:
             end = lib.cs_event_newest(self._region.view)
             rows = ffi.new("unsigned char[]", max(1, min(self._ready(end), most, 256)) * self._row_bytes)
             image = ffi.buffer(rows)
-            while self._core.next <= end and len(found) < most:
-                before = self._core.next
-                count = self._drain(rows, min(len(rows) // self._row_bytes, most - len(found)))
+            left = self._region.config.events  # rows, whatever the newest is said to be: there are no more up to it
+            while left and self._core.next <= end and len(found) < most:
+                room = min(len(rows) // self._row_bytes, most - len(found), left)
+                count = self._drain(rows, room)
                 for at in range(0, count * self._row_bytes, self._row_bytes):
                     event = self._event(image, at)
                     if event is not None:
                         found.append(event)
-                if self._core.next == before:
-                    break  # the next one is being written this moment
+                if count < room:
+                    break  # that was all, or the next one is being written this moment
+                left -= count
         finally:
             self._turns.append(turn)
         return found
@@ -333,27 +335,32 @@ class Subscription:
             raise error(code, "taking events")
         return int(count[0])
 
-    def _take(self) -> Event | None:
-        """The next event if there is one now."""
+    def _take(self, *, came: bool = False) -> Event | None:
+        """The next event if there is one now; ``came``: the core said so, whatever the newest is said to be."""
         if self._closed:
             self._open()
         view = self._region.view
-        if _core_newest(view) < self._core.next:
+        if _core_newest(view) < self._core.next and not came:
             return None
         try:
             turn = self._turns.pop()
         except IndexError:
             turn = self._begin()
         row, image, count = turn
-        event = None
+        event, unwanted = None, 0
         try:
-            while event is None:
+            while True:
                 code = _core_drain(view, self._core, row, self._row_bytes, 1, count)
                 if code < 0:
                     raise error(code, "taking an event")
                 if not count[0]:
                     break
                 event = self._event(image, 0)
+                if event is not None:
+                    break
+                unwanted += 1
+                if unwanted > self._region.config.events:  # a flood: get() has its deadline
+                    break
         finally:
             self._turns.append(turn)
         return event
