@@ -227,7 +227,7 @@ class Filter:
 
 
 def made(row: Row) -> AuditRow:
-    """A row of the table as its object. What somebody wrote into it by hand comes as text, a time as 0; never raises."""
+    """A row of the table as its object. What somebody wrote into it by hand comes as text, a time as 0."""
     sequence, time_ns, agent_id, event_type, details, digest = row
     try:
         decoded = json.loads(details)
