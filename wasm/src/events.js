@@ -89,6 +89,8 @@ export class Subscription {
   #closed = false;
   /** Whether the last batch was full. */
   #full = false;
+  /** Rows taken so far, wanted or not. */
+  #taken = 0;
 
   /**
    * @param {Region} region
@@ -142,6 +144,7 @@ export class Subscription {
     if (code < 0) throw errorOf(code, "taking events");
     const count = core.data.getUint32(core.out, true);
     this.#full = count === capacity;
+    this.#taken += count;
     const found = [];
     for (let i = 0; i < count; i++) {
       const event = this.#event(this.#rows + i * this.#rowBytes);
@@ -185,9 +188,11 @@ export class Subscription {
       const first = this.#ready.splice(0, Math.min(limit, this.#ready.length));
       return first.length < limit ? first.concat(this.drain(limit - first.length)) : first;
     }
+    const last = this.#taken + this.#region.config.events;
     const found = this.#take(limit);
     // A full batch: there may be more. As much as the ring holds, at most: producers may be quicker than this.
-    for (let most = Math.min(limit, this.#region.config.events); this.#full && found.length < most; )
+    const most = Math.min(limit, this.#region.config.events);
+    while (this.#full && found.length < most && this.#taken < last)
       for (const event of this.#take(most - found.length)) found.push(event);
     return found;
   }
