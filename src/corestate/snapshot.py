@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -237,7 +238,12 @@ def restore_region(
             _fill(unnamed, content, path)
 
     regions.make_region(where, config, fill)
-    return regions.attach_region(where)
+    try:
+        return regions.attach_region(where)
+    except BaseException:  # no memory or descriptor to spare: then nothing of it stays
+        with suppress(CorestateError):
+            regions.unlink(where)
+        raise
 
 
 def _fill_in_sight(where: Address, config: RegionConfig, content: bytes, path: str | os.PathLike[str]) -> Region:
