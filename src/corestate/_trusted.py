@@ -453,8 +453,10 @@ class Place:
                 self.what, expected="the directory that was just made", found="another in its place"
             )
 
-    def set_mode(self, name: str, mode: int) -> None:
+    def set_mode(self, name: str, mode: int, *, like: os.stat_result | None = None) -> None:
         """Give what has this name other permission bits, without opening it: a close would drop SQLite's locks of it.
+
+        With ``like`` only if it is still the same file; else nothing is done.
 
         Raises:
             OSError: as the system has it.
@@ -464,6 +466,8 @@ class Place:
             return
         descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | CLOEXEC, dir_fd=self.directory)
         try:
+            if like is not None and not os.path.samestat(os.fstat(descriptor), like):
+                return
             os.chmod(f"/proc/self/fd/{descriptor}", mode)  # noqa: PTH101
         except FileNotFoundError:  # no /proc here: what was looked at is no link
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -148,7 +148,7 @@ class Durable:
                 self._directory = StoreDirectory(
                     found,
                     permissions=region.config.permissions,
-                    region=region.path or None,
+                    owners=region.owners,
                     owner=region.owner,
                     beside=path is None,
                 )
@@ -247,7 +247,7 @@ class Durable:
             self._note.reserve()
         store: Store
         try:
-            if writable or directory.writable:
+            if writable or directory.private:
                 store = SQLiteStore(
                     directory,
                     durability=self.durability,

@@ -33,6 +33,7 @@ __all__ = [
     "Looked",
     "error",
     "harden",
+    "insist_on_log",
     "looked",
     "opening",
     "orphaned",
@@ -264,13 +265,31 @@ def harden(raw: sqlite3.Connection) -> None:
     raw.execute("PRAGMA cell_size_check = ON")
 
 
-def looked(raw: sqlite3.Connection, path: str, *, create: bool = False) -> Looked:
+def insist_on_log(raw: sqlite3.Connection, path: str) -> None:
+    """See that a store is in write-ahead mode: else SQLite would use, and remove, what has the journal's name.
+
+    Raises:
+        StoreCorruptError: it is not.
+    """
+    mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
+    if mode != "wal":
+        raise StoreCorruptError.because(
+            f"store {path}",
+            expected="a database in write-ahead mode",
+            found=f"journal mode {mode!r:.20}",
+            advice=f"close every program that uses it, then, as its directory's owner: sqlite3 {path} "
+            "'PRAGMA journal_mode = WAL'",
+        )
+
+
+def looked(raw: sqlite3.Connection, path: str, *, create: bool = False, convert: bool = False) -> Looked:
     """See that a database is a store of this version, before anything of it is changed.
 
     Args:
         raw: a new connection, hardened.
         path: of the database, for messages.
         create: make it one where it is empty.
+        convert: a store that is not in write-ahead mode, as some ways of copying leave it, is put into it.
 
     Raises:
         StoreCorruptError: it is none. StoreVersionError: of another version. sqlite3.Error.
@@ -287,8 +306,8 @@ def looked(raw: sqlite3.Connection, path: str, *, create: bool = False) -> Looke
     raw.set_progress_handler(bounded, STEPS // 10)
     try:
         found, mode = _read(raw, what)
-        if found is None or (create and mode not in ("wal", "memory")):
-            if not create:
+        if found is None or ((create or convert) and mode not in ("wal", "memory")):
+            if found is None and not create:
                 raise StoreCorruptError.because(what, found="a database without a schema version")
             if found is None:
                 _make(raw)

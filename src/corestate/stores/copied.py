@@ -1,11 +1,11 @@
-"""A store for who may read its files and nothing else: another user, or a read-only mount.
+"""A store for who only looks, and does not have its directory alone: another user, a group's member, a read-only mount.
 
-SQLite's readers write: they make ``-shm`` and take locks in it. Who may not write must do neither, since its files
-would stop those who write. So such a reader looks at a private copy, taken without a lock: database, then log of
-writes, between two looks at the log's head. The head is written anew before a log is used again from its start; where
-it is the same, the log was only added to meanwhile, and holds every page that a checkpoint may have moved into the
-database while that was copied. Recovering the copy is SQLite's work. The copy has no name from then on: whatever
-happens to this process, nothing of it stays.
+Where others may write, they may put there what SQLite acts on. And SQLite's readers write: they make ``-shm`` and take
+locks in it. Who may not write must do neither, since its files would stop those who write. So such a reader looks at a
+private copy, taken without a lock: database, then log of writes, between two looks at the log's head. The head is
+written anew before a log is used again from its start; where it is the same, the log was only added to meanwhile, and
+holds every page that a checkpoint may have moved into the database while that was copied. Recovering the copy is
+SQLite's work. The copy has no name from then on: whatever happens to this process, nothing of it stays.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from corestate.guard import Guard
 from corestate.stores import tables
 from corestate.stores.base import Durability, Row, Rows, Store
 from corestate.stores.connection import Connection, error, harden, looked
-from corestate.stores.directory import DATABASE, SHM, WAL
+from corestate.stores.directory import DATABASE, JOURNAL, SHM, WAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -268,7 +268,7 @@ def _folder(of: str) -> Iterator[Place]:
     try:
         yield place
     finally:
-        for name in (DATABASE, WAL, SHM, f"{DATABASE}-journal"):
+        for name in (DATABASE, WAL, SHM, JOURNAL):
             place.remove(name)
         place.leave()
         os.rmdir(folder)  # noqa: PTH106

@@ -37,6 +37,7 @@ from corestate.stores.connection import (
     Connection,
     error,
     harden,
+    insist_on_log,
     looked,
     opening,
     orphaned,
@@ -45,6 +46,7 @@ from corestate.stores.connection import (
     stores,
 )
 from corestate.stores.directory import DATABASE, SHM, StoreDirectory
+from corestate.stores.seen import Seen
 from corestate.stores.session import SessionLock
 
 if TYPE_CHECKING:
@@ -252,6 +254,8 @@ class SQLiteStore(Store):
         self._lock_file: SessionLock | None = None
         self._identity: tuple[int, int] | None = None
         self._files: tuple[tuple[int, int], ...] = ()
+        self._seen: Seen | None = None
+        """Where others may exchange the directory: what SQLite opens by name is compared with what lies in it."""
         self._look_at = 0
         self._closed = False
         self.gone = False
@@ -320,22 +324,25 @@ class SQLiteStore(Store):
         if status is None and not create:
             raise StoreNotFoundError.because(f"store {self.path}")
         if status is None or (create and not status.st_size):
+            directory.closed(inside)
             self._made(directory, inside, new=status is None)
             found = directory.files(inside)
             status = found[DATABASE]
-        if not self._read_only:
-            directory.follow(inside, found)
-        shm = found.get(SHM)
-        if shm is None:
-            descriptor = directory.make(inside, SHM, b"\0")  # empty, SQLite would give it the database's mode
-            try:
-                directory.ready(SHM, descriptor)
-                shm = os.fstat(descriptor)
-            finally:
-                os.close(descriptor)
+        shm = found.get(SHM) or directory.take(inside, SHM)
         self._files = ((status.st_dev, status.st_ino), (shm.st_dev, shm.st_ino))
         self._identity = self._files[0]
-        connection = self._connected(look=True, create=create)
+        if directory.is_exposed(inside):
+            self._seen = Seen(self.path, inside.directory, *self._files)
+        alone = not self._read_only and not directory.is_shared(inside)
+        connection = self._connected(look=True, create=create and alone, convert=alone)
+        if not self._read_only:
+            try:
+                directory.follow(inside, found)
+                directory.opened(inside)
+            except BaseException:
+                connection.close()
+                self._opened.remove(connection)
+                raise
         self._look_at = _clock() + LOOK_NS
         return connection
 
@@ -357,8 +364,9 @@ class SQLiteStore(Store):
                 return self._first(create=False)
             return self._connected()
 
-    def _connected(self, *, look: bool = False, create: bool = False) -> Connection:
+    def _connected(self, *, look: bool = False, create: bool = False, convert: bool = False) -> Connection:
         raw = None
+        before = self._seen.count() if self._seen is not None else None
         try:
             raw = sqlite3.connect(
                 self.path if self._memory else _uri(self.path),
@@ -372,7 +380,11 @@ class SQLiteStore(Store):
             raw.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             harden(raw)
             if look:
-                self.id, self.newest = looked(raw, self.path, create=create)
+                self.id, self.newest = looked(raw, self.path, create=create, convert=convert)
+            if not self._memory and not self._read_only:
+                insist_on_log(raw, self.path)
+            if self._seen is not None and before is not None:
+                self._seen.insist(before)
             synchronous = "FULL" if self.durability is Durability.FULL else "NORMAL"
             raw.execute(f"PRAGMA synchronous = {synchronous}")
             raw.execute("PRAGMA foreign_keys = ON")
@@ -556,6 +568,8 @@ class SQLiteStore(Store):
                 while connections:
                     connections[-1].close()
                     del connections[-1:]
+                if self.directory is not None:
+                    self.directory.left()
         finally:
             for connection in connections:
                 connection.close()
