@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import struct
@@ -329,3 +330,59 @@ def test_field_x2_a_backup_in_another_journal_mode_is_put_into_write_ahead_mode(
         state.scope("global")["k"] = 2
         assert database.read_bytes()[18:20] == b"\2\2"
     assert not database.with_name("store.db-journal").exists()
+
+
+_KILLED = """
+state = corestate.attach(sys.argv[1])
+state.scope("global")["k"] = sys.argv[2]
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("first", ["the store's", "the other"])
+def test_field_x2_a_log_is_not_moved_into_a_database_it_does_not_belong_to(home, monkeypatch, first):
+    """The directory is exchanged between SQLite's opening of the database and of its log: closing it must not write."""
+    import shutil
+
+    from corestate.stores import sqlite
+
+    home.chmod(0o777)
+    region, there, evil, kept = home / "r.state", home / "r.state.d", home / "evil", home / "kept"
+    with corestate.create(region) as state:
+        state.scope("global")["k"] = "r000"
+
+    def kill(value):
+        subprocess.run(command(0, _KILLED, region, value), check=False, timeout=60)
+
+    before = home / "before"
+    shutil.copytree(there, before)
+    kill("EVIL")
+    shutil.copytree(there, evil)
+    shutil.rmtree(there)
+    shutil.copytree(before, there)
+    kill("real")
+    connect = sqlite3.connect
+
+    def exchange():
+        there.rename(kept)
+        evil.rename(there)
+        kept.rename(evil)
+
+    def exchanged(*arguments, **options):
+        if first == "the other":
+            exchange()
+        raw = connect(*arguments, **options)
+        exchange()
+        with contextlib.suppress(sqlite3.Error):
+            raw.execute("SELECT count(*) FROM meta").fetchone()
+        if first == "the store's":
+            exchange()
+        return raw
+
+    with corestate.attach(region) as state, monkeypatch.context() as patched:
+        patched.setattr(sqlite.sqlite3, "connect", exchanged)
+        with pytest.raises(corestate.CorestateError):
+            state.scope("global")["k"]
+    with corestate.attach(region) as state:
+        assert state.scope("global").entry("k").value == "real"
+        assert state.durable.store.check() == []

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
+import sys
 from collections import Counter
 from contextlib import suppress
 
+from corestate import _trusted
 from corestate.errors import UntrustedFileError
 from corestate.stores.directory import WAL
+
+if sys.platform.startswith("linux"):
+    import fcntl
 
 __all__ = ["Seen"]
 
 _OPEN = "/proc/self/fd"
+_SHARED_FIRST, _SHARED_BYTES = 0x40000002, 510
+"""Of a database, what each of SQLite's connections has a read lock of; the last one closes it with a write lock."""
 
 
 class Seen:
@@ -38,14 +46,21 @@ class Seen:
 
     def count(self) -> Counter[tuple[int, int]]:
         """How often each file is open in this process. Asked while nothing else of a store is opened or closed."""
-        found: Counter[tuple[int, int]] = Counter()
-        with suppress(OSError):
-            for number in os.listdir(_OPEN):  # noqa: PTH208
+        return Counter(file for _, file in _files())
+
+    def hold_back(self, before: Counter[tuple[int, int]]) -> None:
+        """Before a connection is closed that may have files of others open: have SQLite find them locked.
+
+        It would move a log into a database that it does not belong to, and remove the log. The locks go with the files.
+        """
+        if not sys.platform.startswith("linux"):
+            return
+        opened = self.count() - before
+        lock = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, _SHARED_FIRST, _SHARED_BYTES, 0)
+        for number, file in _files():
+            if file in opened and file not in _trusted.in_use:
                 with suppress(OSError):
-                    status = os.fstat(int(number))
-                    if stat.S_ISREG(status.st_mode):
-                        found[status.st_dev, status.st_ino] += 1
-        return found
+                    fcntl.fcntl(number, fcntl.F_OFD_SETLK, lock)
 
     def insist(self, before: Counter[tuple[int, int]]) -> None:
         """After a connection has read for the first time: see that it reads the store.
@@ -71,3 +86,15 @@ class Seen:
                 found="that SQLite has opened others: the directory was exchanged meanwhile",
                 advice="see who may rename in the directory above",
             )
+
+
+def _files() -> list[tuple[int, tuple[int, int]]]:
+    """Descriptors of this process that are regular files, with device and inode."""
+    found = []
+    with suppress(OSError):
+        for number in os.listdir(_OPEN):  # noqa: PTH208
+            with suppress(OSError):
+                status = os.fstat(int(number))
+                if stat.S_ISREG(status.st_mode):
+                    found.append((int(number), (status.st_dev, status.st_ino)))
+    return found

@@ -395,6 +395,8 @@ class SQLiteStore(Store):
             raw.set_progress_handler(_ended_by(weakref.ref(self)), STEPS)
         except BaseException as cause:
             if raw is not None:
+                if self._seen is not None and before is not None:
+                    self._seen.hold_back(before)
                 raw.close()
             if isinstance(cause, sqlite3.Error):
                 raise error(self.path, cause) from cause
