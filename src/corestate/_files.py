@@ -156,7 +156,8 @@ def _map(where: Address, descriptor: int, *, writable: bool, config: RegionConfi
         compare(where, config, RegionConfig.from_core(info.config, permissions))
     if writable and hasattr(os, "posix_fallocate") and status.st_blocks * 512 < size:
         os.posix_fallocate(descriptor, 0, size)  # a sparse copy: a full disk would be a SIGBUS
-    return Opened(memory, descriptor, permissions, writable, owners=(status.st_uid, status.st_gid))
+    owners, file = (status.st_uid, status.st_gid), (status.st_dev, status.st_ino)
+    return Opened(memory, descriptor, permissions, writable, owners=owners, file=file)
 
 
 def unlink_file(where: Address) -> None:

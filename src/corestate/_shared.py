@@ -180,7 +180,8 @@ def _use(
         compare(where, config, RegionConfig.from_core(state.info.config, permissions))
     memory = map_bytes(descriptor, state.size, writable=True) if writable else state.memory
     status = os.fstat(descriptor)
-    return Opened(memory, descriptor, permissions, writable, owners=(status.st_uid, status.st_gid))
+    owners, file = (status.st_uid, status.st_gid), (status.st_dev, status.st_ino)
+    return Opened(memory, descriptor, permissions, writable, owners=owners, file=file)
 
 
 class _Look:

@@ -48,6 +48,8 @@ class Opened:
     """Of the file, links followed; empty for private memory."""
     owners: tuple[int, int] | None = None
     """User and group of the file that is mapped; None for private memory."""
+    file: tuple[int, int] | None = None
+    """Its device and inode."""
 
 
 def mode_of(descriptor: int) -> int:

@@ -253,7 +253,7 @@ class Durable:
                     durability=self.durability,
                     create=writable and not known,
                     turn=turn,
-                    region=(self._region.instance, str(self._region.address)),
+                    region=(self._identity, str(self._region.address)),
                     read_only=not writable,
                 )
             else:
@@ -382,7 +382,11 @@ class Durable:
                 session = session if live and session else None
         hot = self._hot
         if hot is None or session != self._hot_session:
-            epoch = secrets.randbits(64) if session is None else self._epoch(store.id + session.to_bytes(4, "little"))
+            epoch = (
+                secrets.randbits(64)
+                if session is None
+                else self._epoch(store.id + session.to_bytes(4, "little"), self._identity)
+            )
             hot = self._hot = Hot(self._region, epoch)
             self._hot_session = session
         self._hot_until = now + (_BELIEVED_NS if store.watched else 10 * _BELIEVED_NS)
@@ -391,7 +395,7 @@ class Durable:
     @property
     def ephemeral(self) -> Hot:
         """Values that live in the region alone, of this boot."""
-        return Hot(self._region, self._epoch(b"ephemeral"))
+        return Hot(self._region, self._epoch(b"ephemeral", self._region.instance))
 
     @contextmanager
     def keyed(self, key: bytes) -> Iterator[None]:
@@ -409,10 +413,16 @@ class Durable:
         else:
             yield
 
-    def _epoch(self, of: bytes) -> int:
+    @property
+    def _identity(self) -> str:
+        """Of the region: a byte copy has the same instance, and lies in another file."""
+        region = self._region
+        return region.instance if region.file is None else f"{region.instance} {region.file[0]:x}:{region.file[1]:x}"
+
+    def _epoch(self, of: bytes, region: str) -> int:
         boot = ffi.new("uint64_t[2]")
         lib.cs_boot_id(boot)
-        whole = f"{of.hex()} {self._region.instance} {boot[0]} {boot[1]}"
+        whole = f"{of.hex()} {region} {boot[0]} {boot[1]}"
         return int.from_bytes(hashlib.blake2b(whole.encode(), digest_size=8).digest(), "little")
 
     def close(self) -> None:

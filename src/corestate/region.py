@@ -81,6 +81,8 @@ class Region:
     """Of the file, absolute and with links followed; empty where there is none. Others may rename it since."""
     owners: tuple[int, int] | None
     """User and group of the file that is mapped, whatever its name leads to since; None where there is none."""
+    file: tuple[int, int] | None
+    """Its device and inode: a copy of the file has another, and is another region."""
     owner: int | None
     """The user besides this process's own and root whose files were said to be trusted."""
     mode: Mode
@@ -106,6 +108,7 @@ class Region:
         self.address = address
         self.path = storage.path
         self.owners = storage.owners
+        self.file = storage.file
         self.owner = owner
         self.mode = mode
         self.size = len(storage.memory)

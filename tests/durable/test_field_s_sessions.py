@@ -424,3 +424,44 @@ def test_an_older_corestates_store_is_not_passed_over(tmp_path):
         directory.mkdir(mode=0o700)
         (tmp_path / "a.state.db").rename(directory / "store.db")
         assert state.scope("global")["n"] == 1
+
+
+# -- S6: a byte copy of a region is another region -----------------------------------------------------------
+
+
+def test_field_s6_a_copy_of_a_region_does_not_share_its_store(tmp_path):
+    path, copy = tmp_path / "x.state", tmp_path / "copy.state"
+    with corestate.open(path) as state:
+        budget = state.budgets.create("b", 100)
+        budget.spend(10)
+        state.scope("global")["k"] = 1
+        assert state.scope("global")["k"] == 1  # hot
+        shutil.copy(path, copy)
+        state.scope("global")["k"] = 2
+        budget.spend(80)
+        with corestate.attach(copy, store=tmp_path / "x.state.d") as other:
+            with pytest.raises(corestate.StoreInUseError, match="copy"):
+                other.scope("global")["k"]
+            with pytest.raises(corestate.StoreInUseError):
+                other.budgets["b"]
+        with corestate.attach(copy, store=tmp_path / "x.state.d", mode="r") as other:
+            assert other.scope("global")["k"] == 2  # never what was hot in the copy
+    with corestate.attach(copy, store=tmp_path / "x.state.d") as other:  # nobody has it open: a new session
+        assert other.scope("global")["k"] == 2
+        assert other.budgets["b"].available == 10
+        with corestate.attach(path) as state, pytest.raises(corestate.StoreInUseError):
+            state.scope("global")["k"]
+
+
+def test_field_s6_an_older_copy_put_in_the_regions_place_is_another_region(tmp_path):
+    path = tmp_path / "x.state"
+    with corestate.open(path) as state:
+        state.scope("global")["k"] = 1
+        assert state.scope("global")["k"] == 1
+        shutil.copy(path, tmp_path / "older")
+        state.scope("global")["k"] = 2
+        (tmp_path / "older").rename(path)
+        with corestate.attach(path) as other, pytest.raises(corestate.StoreInUseError, match="in another file"):
+            other.scope("global")["k"]
+    with corestate.attach(path) as other:
+        assert other.scope("global")["k"] == 2

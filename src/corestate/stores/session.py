@@ -149,6 +149,10 @@ class SessionLock:
     def join(self, instance: str, address: str) -> None:
         """In one's turn: be one of those who have the store open, or begin a session.
 
+        Args:
+            instance: of the region, and which file it is: a copy of the file has the same instance.
+            address: of the region, for who is refused.
+
         Raises:
             StoreInUseError: those who have it open are of another region.
         """
@@ -161,11 +165,10 @@ class SessionLock:
         said = self._read()
         region = said.get("region", "")
         if _LOCKS and region != instance:
-            raise StoreInUseError.because(
-                self.what,
-                expected=f"nobody, or region {address!r:.200}",
-                found=f"that region {named(said.get('address', '?'))} has it open",
-            )
+            found = f"that region {named(said.get('address', '?'))} has it open"
+            if region.partition(" ")[0] == instance.partition(" ")[0]:
+                found += ", in another file: one of the two is a copy"
+            raise StoreInUseError.because(self.what, expected=f"nobody, or region {address!r:.200}", found=found)
         try:
             self.session = int(said.get("session", ""), 16)
         except ValueError:
