@@ -26,6 +26,7 @@ from corestate.errors import (
     CorestateError,
     StoreBusyError,
     StoreError,
+    StoreFullError,
     StoreGoneError,
     StoreNotFoundError,
 )
@@ -64,6 +65,10 @@ PAGE_BYTES = 2048
 CHECKPOINT_PAGES = 8000
 """How long the log of writes grows before a commit, still in its turn, moves it into the store (16 MB).
 Checkpoints stay in the turn because SQLite before 3.51.3 can damage a file that two processes work on at once."""
+_LEAST_PAGES = 64
+_SHARE = 4
+"""The log may grow to this part of the room the disk has when the store is opened: moving it into the store takes room
+too, and a log that has filled the disk can be neither moved nor cut."""
 LOOK_NS = 1_000_000
 """How often it is looked at whether the file that is open is still the one its name leads to."""
 CLOSING_SECONDS = 1.0
@@ -190,10 +195,15 @@ class _Transaction:
                 try:
                     if kind is None:
                         store._commit(connection, writes=self._writes)  # noqa: SLF001
+                    elif isinstance(value, StoreFullError):
+                        raise value
                 finally:
                     connection.busy = False
                     if connection.raw.in_transaction:
                         connection.roll_back()
+            except StoreFullError:
+                store._make_room(connection)  # noqa: SLF001
+                raise
             finally:
                 if self._turn is not None:
                     self._turn.__exit__(None, None, None)
@@ -254,6 +264,7 @@ class SQLiteStore(Store):
         self._lock_file: SessionLock | None = None
         self._identity: tuple[int, int] | None = None
         self._files: tuple[tuple[int, int], ...] = ()
+        self._pages = CHECKPOINT_PAGES
         self._seen: Seen | None = None
         """Where others may exchange the directory: what SQLite opens by name is compared with what lies in it."""
         self._look_at = 0
@@ -331,6 +342,7 @@ class SQLiteStore(Store):
         shm = found.get(SHM) or directory.take(inside, SHM)
         self._files = ((status.st_dev, status.st_ino), (shm.st_dev, shm.st_ino))
         self._identity = self._files[0]
+        self._pages = _pages_for(inside)
         if directory.is_exposed(inside):
             self._seen = Seen(self.path, inside.directory, *self._files)
         alone = not self._read_only and not directory.is_shared(inside)
@@ -389,7 +401,8 @@ class SQLiteStore(Store):
             raw.execute(f"PRAGMA synchronous = {synchronous}")
             raw.execute("PRAGMA foreign_keys = ON")
             raw.execute("PRAGMA cache_size = -8192")
-            raw.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            raw.execute(f"PRAGMA wal_autocheckpoint = {self._pages}")
+            raw.execute(f"PRAGMA journal_size_limit = {self._pages * PAGE_BYTES}")
             if self._read_only:
                 raw.execute("PRAGMA query_only = ON")
             raw.set_progress_handler(_ended_by(weakref.ref(self)), STEPS)
@@ -464,6 +477,18 @@ class SQLiteStore(Store):
         with self._committing:  # who closes the region waits for this, and lets no other begin
             self.check_open()
             connection.run("COMMIT")
+
+    def _make_room(self, connection: Connection) -> None:
+        """In the writers' turn, when the disk is full: have the log give back what it has. Never fails."""
+        if self._memory or connection.raw.in_transaction:
+            return
+        self._pages = _LEAST_PAGES
+        with suppress(sqlite3.Error):
+            connection.raw.execute("PRAGMA busy_timeout = 0")  # not for those who read an older state
+            connection.raw.execute(f"PRAGMA wal_autocheckpoint = {self._pages}")
+            connection.raw.execute(f"PRAGMA journal_size_limit = {self._pages * PAGE_BYTES}")
+            connection.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        connection.raw.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
 
     def _release(self, connection: Connection) -> None:
         """The end of a thread's use of its connection; of a closed store, also the connection's."""
@@ -579,6 +604,14 @@ class SQLiteStore(Store):
 
     def __repr__(self) -> str:
         return f"<SQLiteStore {self.path} {self.durability.value}>"
+
+
+def _pages_for(inside: Place) -> int:
+    """How long a log may grow in the room there is."""
+    if inside.directory is None or not hasattr(os, "statvfs"):
+        return CHECKPOINT_PAGES
+    found = os.statvfs(inside.directory)
+    return min(CHECKPOINT_PAGES, max(_LEAST_PAGES, found.f_bavail * found.f_frsize // (_SHARE * PAGE_BYTES)))
 
 
 def _ended_by(of: weakref.ref[SQLiteStore]) -> Callable[[], bool]:
