@@ -80,8 +80,8 @@ def open_file(
     return opened
 
 
-def make_file(where: Address, config: RegionConfig, fill: Callable[[int, mmap.mmap], None], owner: int | None) -> None:
-    """Make a region where there is none, filled before anybody sees it.
+def make_file(where: Address, config: RegionConfig, fill: Callable[[int, mmap.mmap], None], owner: int | None) -> str:
+    """Make a region where there is none, filled before anybody sees it; its path, links followed.
 
     Raises:
         RegionExistsError: the name is taken. Else as ``open_file``, and what ``fill`` raises.
@@ -91,6 +91,7 @@ def make_file(where: Address, config: RegionConfig, fill: Callable[[int, mmap.mm
         if descriptor is None:
             raise RegionExistsError.because(f"region {where}")
         os.close(descriptor)
+        return place.path
 
 
 def _existing_or_made(

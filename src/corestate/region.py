@@ -301,18 +301,24 @@ def _as_asked(region: Region, config: RegionConfig | None) -> Region:
     return region
 
 
-def make_region(where: Address, config: RegionConfig, fill: Callable[[int, mmap.mmap], None]) -> None:
+def make_region(
+    where: Address, config: RegionConfig, fill: Callable[[int, mmap.mmap], None], attached: list[Region]
+) -> Region:
     """Make a region in a file, or shared memory that is one, whose content is there before its name is.
 
     Args:
         where: its address.
         config: its sizes.
         fill: given the descriptor and the mapped region while nobody else can see it.
+        attached: where ``fill`` puts the attachment that is returned; so nothing can fail once the name is there.
 
     Raises:
         RegionExistsError: something is there already. Else as ``create_region``, and what ``fill`` raises.
     """
-    make_file(where, config, fill, None)
+    path = make_file(where, config, fill, None)
+    region = attached[0]
+    region.address, region.path = _from_root(where), path
+    return region
 
 
 def _from_root(where: Address) -> Address:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -233,16 +232,21 @@ def restore_region(
     if sys.platform == "emscripten" or (where.kind == "shm" and not regions.SHM_IN_FILES):
         return _fill_in_sight(where, config, content, path)
 
-    def fill(descriptor: int, memory: mmap.mmap) -> None:
-        with regions.Region(where, "rw", Opened(memory, descriptor, config.permissions, writable=True)) as unnamed:
-            _fill(unnamed, content, path)
+    attached: list[Region] = []
 
-    regions.make_region(where, config, fill)
+    def fill(descriptor: int, memory: mmap.mmap) -> None:
+        while attached:  # of a way of making it that does not work here
+            attached.pop().close()
+        status = os.fstat(descriptor)
+        opened = Opened(memory, descriptor, config.permissions, writable=True, owners=(status.st_uid, status.st_gid))
+        attached.append(regions.Region(where, "rw", opened))
+        _fill(attached[0], content, path)
+
     try:
-        return regions.attach_region(where)
-    except BaseException:  # no memory or descriptor to spare: then nothing of it stays
-        with suppress(CorestateError):
-            regions.unlink(where)
+        return regions.make_region(where, config, fill, attached)
+    except BaseException:
+        for one in attached:
+            one.close()
         raise
 
 

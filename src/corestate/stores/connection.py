@@ -235,12 +235,19 @@ class Connection(Rows):
     def close(self) -> None:
         """Close it, by who holds ``in_use`` and ``opening``."""
         self.raw.close()
-        for file in self._files:
+        self._forget()
+
+    def __del__(self) -> None:
+        self._forget()  # of a store that nobody closed: SQLite's own connection goes with this one
+
+    def _forget(self) -> None:
+        """Say that this connection has its files open no more."""
+        files, self._files = self._files, ()
+        for file in files:
             _used[file] -= 1
             if _used[file] <= 0:
                 del _used[file]
                 _trusted.in_use.discard(file)
-        self._files = ()
 
     def roll_back(self) -> None:
         """Undo the transaction, if it is still open."""
