@@ -22,6 +22,7 @@ from corestate._reserved import KEYED, TURN
 from corestate._trusted import absolute
 from corestate.errors import (
     ClosedError,
+    CorestateError,
     DeadlockError,
     InvalidError,
     ReadOnlyError,
@@ -280,7 +281,8 @@ class Durable:
     def committed(self, sequence: int) -> None:
         """A change of this sequence was committed. Never fails."""
         if self._directory is not None:
-            self._note.committed(sequence)
+            with suppress(CorestateError):  # closed meanwhile
+                self._note.committed(sequence)
 
     @property
     def joined(self) -> tuple[bytes, int]:

@@ -30,7 +30,7 @@ from corestate.audit.rows import (
 )
 from corestate.audit.surroundings import anchor_path, file_mode, noted, remember
 from corestate.audit.verify import Verdict, broken, pruned_through, verify
-from corestate.errors import InvalidError, ReadOnlyError, StoreError, WrongTypeError
+from corestate.errors import ClosedError, InvalidError, ReadOnlyError, StoreError, WrongTypeError
 from corestate.guard import Guard
 from corestate.scopes.workflow import Moment
 from corestate.stores import Durability
@@ -197,10 +197,11 @@ class Audit:
 
     def recorded(self, recorded: Recorded) -> None:
         """After the commit: settle the anchor. A trail that did not fit its anchor keeps it, as evidence."""
-        if recorded.turn:
-            self._anchor_file.settle(recorded.turn, recorded.end)
-        if not self._begun_noted:
-            self._note_begun()
+        with suppress(ClosedError):  # closed meanwhile: the anchor knows of both ends, and the next writer settles it
+            if recorded.turn:
+                self._anchor_file.settle(recorded.turn, recorded.end)
+            if not self._begun_noted:
+                self._note_begun()
 
     def _add(self, rows: Rows, packed: list[Packed], start: Anchor | None = None) -> Recorded:
         """Add rows, and tell the anchor first; with ``start``, retention takes the rows up to that."""

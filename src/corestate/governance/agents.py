@@ -7,6 +7,7 @@ by one who died before he could tell the region; a region that is ahead was chan
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from contextlib import ExitStack, suppress
@@ -19,6 +20,7 @@ from corestate.agents import _ROW, _UNSET, AgentInfo, Agents, _number, _unknown
 from corestate.audit.rows import AuditEvent
 from corestate.enums import AgentStatus
 from corestate.errors import (
+    ClosedError,
     CorestateError,
     FullError,
     InvalidError,
@@ -140,13 +142,20 @@ class GovernedAgents(Agents):
                         self._registration(info),
                         self._ahead(kept, info),
                     )
+                written = _row(rows, name)
             if made:
-                self._load(name, limit or 0)
+                with suppress(ClosedError):  # closed meanwhile: who opens the region next loads it
+                    self._load(name, limit or 0)
         if not made:
             budget = self.budget(name)  # brings it into the region, if who made it died before he could
             if limit is not None:
                 budget.set_limit(limit)
-        return self.state_of(name)
+        try:
+            return self.state_of(name)
+        except ClosedError:
+            if written is None:
+                raise
+            return written.state
 
     def _load(self, name: str, limit: int) -> None:
         try:
@@ -375,7 +384,10 @@ class GovernedAgents(Agents):
                 "agent state", expected="an AgentState", found=shown(state), advice="return state.with_(...)"
             )
         self._change(state.id, state)
-        return self.state_of(state.id)
+        try:
+            return self.state_of(state.id)
+        except ClosedError:  # closed meanwhile: this is what was committed
+            return dataclasses.replace(state, version=state.version + 1)
 
     def detect(self, agent: str | AgentInfo, n: int = 1, details: Any = None) -> int:
         """Count detections of personal data, audited as PII_DETECTED; returns the new total. Durable when it returns.
@@ -460,7 +472,8 @@ class GovernedAgents(Agents):
                 reservation.finish(spent)
             self._budgets.detected(name, total)
             if moved and info is not None:
-                self._publish(info, wanted)
+                with suppress(ClosedError):
+                    self._publish(info, wanted)
         return True
 
     def _set_aside(self, current: AgentState, wanted: AgentState, undo: ExitStack) -> Reservation | None:

@@ -11,6 +11,7 @@ from corestate._arguments import unsigned
 from corestate._binding import error, ffi, lib
 from corestate._shown import typed
 from corestate.errors import (
+    ClosedError,
     CorestateError,
     NotANumberError,
     NotFoundError,
@@ -390,7 +391,10 @@ class Reservation:
 
     def finish(self, amount: int) -> None:
         """After that transaction: spend in the region."""
-        self._end(amount, recorded=True)
+        try:
+            self._end(amount, recorded=True)
+        except ClosedError:  # closed meanwhile: others settle it, from what the store says
+            self._handle = 0
 
     @property
     def handle(self) -> int:

@@ -18,6 +18,7 @@ from corestate._arguments import name_bytes, unsigned
 from corestate._binding import check, error, ffi, lib
 from corestate.audit.rows import AuditEvent
 from corestate.errors import (
+    ClosedError,
     ExistsError,
     FullError,
     InvalidError,
@@ -113,6 +114,8 @@ class Budgets(Mapping[str, Budget]):
             with self._durable.store.write() as rows:
                 rows.run("DELETE FROM budgets WHERE name = ?", name)
             raise
+        except ClosedError:  # closed meanwhile: it is made, and loaded by who opens the region next
+            handle = 0
         return self._made(name, handle, known)
 
     def _made(self, name: str, handle: int, known: Kept | None) -> Budget:
@@ -372,7 +375,10 @@ class Budgets(Mapping[str, Budget]):
                 )
             if recorded is not None:
                 self._audit.recorded(recorded)
-            code = lib.cs_budget_set_limit(self.region.view, budget.handle, limit)
+            try:
+                code = lib.cs_budget_set_limit(self.region.view, budget.handle, limit)
+            except ClosedError:  # closed meanwhile: the next one loads it
+                return
             if code == lib.CS_E_LIMIT:  # reserved meanwhile
                 with self._durable.store.write() as rows:
                     self._keep_limit(rows, budget.name, found.limit)
@@ -485,11 +491,12 @@ class Budgets(Mapping[str, Budget]):
 
     def detected(self, name: str, total: int) -> None:
         """After the commit of a detection, under the agent's lock: bring the region's tally up to the store's."""
-        handle = self._find(name.encode(), name)
-        if handle is not None:
-            behind = total - self._info(handle).detections
-            if behind > 0:
-                check(lib.cs_budget_detect(self.region.view, handle, behind, ffi.NULL), f"budget {name!r}")
+        with suppress(ClosedError):
+            handle = self._find(name.encode(), name)
+            if handle is not None:
+                behind = total - self._info(handle).detections
+                if behind > 0:
+                    check(lib.cs_budget_detect(self.region.view, handle, behind, ffi.NULL), f"budget {name!r}")
 
     # -- how -----------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from corestate.scopes.paths import ScopePath
     from corestate.scopes.space import Space
-    from corestate.stores import Row, Rows, Store
+    from corestate.stores import Row, Rows
 
 __all__ = ["Erased", "chosen", "erase"]
 
@@ -91,7 +91,7 @@ def erase(space: Space, path: ScopePath, key: str | None, prefix: str | None) ->
     else:
         raise StoreBusyError.because(f"erasing in {path}", found="new keys faster than they can be locked")
     space.announce(last)
-    complete = _scrubbed(space.store)
+    complete = _scrubbed(space)
     for name in names:
         space.hooks.run("delete", path, name, after=True)
     return Erased(keys, versions, complete)
@@ -156,10 +156,10 @@ def _record(rows: Rows, number: Any, heads: list[Row], last: int) -> int:
     return last + len(heads)
 
 
-def _scrubbed(store: Store) -> bool:
+def _scrubbed(space: Space) -> bool:
     """After the commit: have the store's files forget what is no longer in it. Never raises."""
     try:
-        store.scrub()
+        space.store.scrub()
     except CorestateError:
         _log.warning("what was erased is still in the store's files; erase again later", exc_info=True)
         return False
