@@ -33,7 +33,7 @@ from corestate.scopes.space import Space
 from corestate.scopes.transaction import Transaction, TransactionScope
 from corestate.scopes.workflow import Workflow
 from corestate.states import States
-from corestate.stores.transaction import Transaction
+from corestate.stores import transaction as store_transaction
 from corestate.tasks import Task, Tasks
 
 Act = Callable[[], Any]
@@ -345,13 +345,13 @@ class Committed:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun = self.done = False
-        leave = Transaction.__exit__
+        leave = store_transaction.Transaction.__exit__
 
         def exit_(transaction, kind, value, traceback):
             leave(transaction, kind, value, traceback)
             self.done |= self.begun and kind is None and transaction._begin != "BEGIN"
 
-        monkeypatch.setattr(Transaction, "__exit__", exit_)
+        monkeypatch.setattr(store_transaction.Transaction, "__exit__", exit_)
 
     def failing(self, call: Callable[..., Any], problem: BaseException) -> Callable[..., Any]:
         def called(*arguments: Any, **named: Any) -> Any:

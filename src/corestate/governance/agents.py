@@ -32,7 +32,7 @@ from corestate.errors import (
 )
 from corestate.governance.agent_state import AgentState, Stored, packed
 from corestate.governance.periods import checked
-from corestate.governance.rules import allowed, event, final, outdated
+from corestate.governance.rules import allowed, event, final, key_of, outdated
 from corestate.telling import as_text
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class GovernedAgents(Agents):
         self._writable(name)
         store = self._durable.store
         self._budgets.ready()
-        with self._durable.keyed(_key(name)):
+        with self._durable.keyed(key_of(name)):
             info = self._info(agent)
             made = False
             with store.write() as rows:
@@ -186,7 +186,7 @@ class GovernedAgents(Agents):
         governed = self._durable.there and self._kept(name) is not None
         if governed:
             self._budgets.ready()
-            with self._durable.keyed(_key(name)):
+            with self._durable.keyed(key_of(name)):
                 with self._durable.store.write() as rows:
                     self._budgets.remove(rows, name)
                     rows.run("DELETE FROM governed WHERE id = ?", name)
@@ -400,7 +400,7 @@ class GovernedAgents(Agents):
         self._writable(name)
         self.state_of(name)
         self._budgets.ready()
-        with self._durable.keyed(_key(name)):
+        with self._durable.keyed(key_of(name)):
             with self._durable.store.write() as rows:
                 total = self._count(rows, name, n)
                 recorded = self._audit.add(rows, name, AuditEvent.PII_DETECTED, {"count": n, "details": details})
@@ -435,7 +435,7 @@ class GovernedAgents(Agents):
         name = _id(agent)
         self._writable(name)
         self._budgets.ready()
-        with self._durable.keyed(_key(name)), ExitStack() as undo:
+        with self._durable.keyed(key_of(name)), ExitStack() as undo:
             info = self._live(agent)
             before = self._kept(name)
             if before is None:
@@ -593,10 +593,6 @@ def _id(agent: str | AgentInfo) -> str:
         return agent.id
     name_bytes(agent, "agent id")
     return agent
-
-
-def _key(name: str) -> bytes:
-    return b"governed\0" + name.encode()
 
 
 def _row(rows: Rows, name: str) -> Stored | None:

@@ -13,7 +13,7 @@ from corestate.governance.agent_state import Stored
 if TYPE_CHECKING:
     from corestate.governance.agent_state import AgentState
 
-__all__ = ["allowed", "event", "final", "outdated"]
+__all__ = ["allowed", "event", "final", "key_of", "outdated"]
 
 
 def event(old: AgentStatus, new: AgentStatus) -> AuditEvent:
@@ -69,3 +69,8 @@ def final(state: AgentState) -> TransitionError:
         found=f"one that is {state.status.name}{why}, which is final",
         advice="register another id; state.agents.remove(id) forgets this one",
     )
+
+
+def key_of(name: str) -> bytes:
+    """What stands for a governed agent among the keys that are locked."""
+    return b"governed\0" + name.encode()
