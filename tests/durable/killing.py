@@ -33,13 +33,15 @@ class _Lines:
         return self._line
 
 
-def lines_of(operation) -> int:
-    """How many lines of corestate an operation executes in a child of fork; it is done then."""
+def lines_of(operation, first=None) -> int:
+    """How many lines of corestate an operation executes in a child of fork, after what comes first; it is done then."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         status = FAILED
         try:
+            if first is not None:
+                first()
             lines = _Lines(-1)
             sys.settrace(lines)
             operation()
@@ -55,12 +57,17 @@ def lines_of(operation) -> int:
     return int(count)
 
 
-def killed_at(line: int, operation) -> bool:
-    """Run an operation in a child of fork that is killed at a line; whether it was, or had returned before."""
+def killed_at(line: int, operation, first=None) -> bool:
+    """Run an operation in a child of fork that is killed at a line; whether it was, or had returned before.
+
+    What comes ``first`` is done before lines are counted.
+    """
     pid = os.fork()
     if pid == 0:
         status = FAILED
         try:
+            if first is not None:
+                first()
             sys.settrace(_Lines(line))
             operation()
             sys.settrace(None)

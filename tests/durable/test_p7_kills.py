@@ -20,6 +20,8 @@ from corestate import AgentStatus, AgentType, AuditAnchorError, StateManager
 POINTS = 30
 """At how many lines of each operation it is killed, spread over all of it; and at the last ones, after the commit."""
 LAST = 10
+OPENING = 4
+"""And while the child opens the store, which takes far more lines than what it then does."""
 
 
 @dataclass
@@ -36,6 +38,11 @@ def both(state: StateManager, kind: str, name: str | None, key: str) -> tuple[An
     scope = state.scope(kind, name)
     entry = scope.entry(key)
     return scope.get(key), None if entry is None else entry.value
+
+
+def opened(state: StateManager) -> None:
+    """In a child of fork: the store is open there, too."""
+    assert "nothing of this name" not in state.scope("global")
 
 
 def warm(state: StateManager) -> None:
@@ -279,15 +286,18 @@ def test_p7_killed_inside(name, tmp_path):
     operation = OPERATIONS[name]
     with made(tmp_path / "whole.state", operation) as state:
         before = operation.observe(state)
-        count = lines_of(lambda: operation.act(state))
+        opening, count = lines_of(lambda: opened(state)), lines_of(lambda: operation.act(state), lambda: opened(state))
         after = operation.observe(state)
     assert before != after
     seen = set()
     spread, last = {1 + count * n // POINTS for n in range(POINTS)}, {count - n for n in range(LAST)}
-    for number, line in enumerate(sorted(spread | last)):
+    early = {1 + opening * n // OPENING for n in range(OPENING)}
+    for number, (first, line) in enumerate(
+        [(None, line) for line in early] + [(opened, line) for line in spread | last]
+    ):
         with made(tmp_path / f"{number}.state", operation) as state:
             assert operation.observe(state) == before
-            killed_at(line, lambda state=state: operation.act(state))
+            killed_at(line, lambda state=state: operation.act(state), first and (lambda state=state: opened(state)))
             found = operation.observe(state)
             assert found in (before, after), f"killed at line {line} of {count}"
             seen.add(found == after)

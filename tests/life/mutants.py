@@ -35,15 +35,6 @@ class Mutant:
 
 
 MUTANTS = {
-    "parents-descriptor": Mutant(
-        "P3",
-        "a child of fork keeps its parent's sign of life",
-        "_attachment.py",
-        "            if parents >= 0:\n                os.close(parents)",
-        "            del parents",
-        "tests/promises/test_p8_fork.py",
-        "does_not_keep_its_parent_alive and open_and_fork",
-    ),
     "no-slot-of-its-own": Mutant(
         "P8",
         "a child of fork goes on in its parent's slot",
