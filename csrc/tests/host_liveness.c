@@ -1,5 +1,6 @@
 /* Who is taken to be alive: beside readers with locks of their own, and after forks the core was not told of. */
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64 /* as the port has it: locks lie beyond 2 GiB */
 #include "host_process.h"
 
 #if defined(SUITE_PROCESSES)

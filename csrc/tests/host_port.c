@@ -1,5 +1,6 @@
 /* port.h, as this platform's port keeps it. */
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
 #include "host.h"
 
 #if defined(SUITE_THREADS)
