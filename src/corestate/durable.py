@@ -387,7 +387,7 @@ class Durable:
             epoch = (
                 secrets.randbits(64)
                 if session is None
-                else self._epoch(store.id + session.to_bytes(4, "little"), self._identity)
+                else self._epoch(store.id + session.to_bytes(4, "little") + self._identity.encode())
             )
             hot = self._hot = Hot(self._region, epoch)
             self._hot_session = session
@@ -397,7 +397,7 @@ class Durable:
     @property
     def ephemeral(self) -> Hot:
         """Values that live in the region alone, of this boot."""
-        return Hot(self._region, self._epoch(b"ephemeral", self._region.instance))
+        return Hot(self._region, self._epoch(b"ephemeral"))
 
     @contextmanager
     def keyed(self, key: bytes) -> Iterator[None]:
@@ -421,10 +421,10 @@ class Durable:
         region = self._region
         return region.instance if region.file is None else f"{region.instance} {region.file[0]:x}:{region.file[1]:x}"
 
-    def _epoch(self, of: bytes, region: str) -> int:
+    def _epoch(self, of: bytes) -> int:
         boot = ffi.new("uint64_t[2]")
         lib.cs_boot_id(boot)
-        whole = f"{of.hex()} {region} {boot[0]} {boot[1]}"
+        whole = f"{of.hex()} {self._region.instance} {boot[0]} {boot[1]}"
         return int.from_bytes(hashlib.blake2b(whole.encode(), digest_size=8).digest(), "little")
 
     def close(self) -> None:

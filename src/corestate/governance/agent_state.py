@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from corestate._shown import kind_of
 from corestate.enums import AgentStatus, AgentType
 from corestate.errors import InvalidError, TooBigError, WrongTypeError
+from corestate.stores.checked import checking, corrupt
 
 if TYPE_CHECKING:
     from corestate.stores import Row
@@ -66,20 +67,52 @@ class Stored:
     @classmethod
     def of(cls, row: Row) -> Stored:
         """From a row of ``SELECT``."""
-        ident, kind, status, reason, limit, spent, detections, version, updated, data, registration, changes = row
+        ident, kind, status, reason, limit, spent, detections, version, updated, data, registration, changes = _row(row)
         state = AgentState(
             ident,
-            AgentType(kind),
-            AgentStatus(status),
+            _member(AgentType, kind, "type"),
+            _member(AgentStatus, status, "status"),
             reason,
             limit,
             spent,
             detections,
             version,
             updated,
-            json.loads(data),
+            _unpacked(data),
         )
         return cls(state, registration, changes)
+
+
+_row = checking(
+    "governed",
+    "id type status reason budgets.amount_limit budgets.spent budgets.detections version updated_ns data registration "
+    "changes",
+)
+
+
+_Enum = TypeVar("_Enum", AgentType, AgentStatus)
+
+
+def _member(kind: type[_Enum], number: int, column: str) -> _Enum:
+    try:
+        return kind(number)
+    except ValueError:
+        raise corrupt("governed", column, number) from None
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(text)
+
+
+def _unpacked(text: str) -> dict[str, Any]:
+    """What ``packed`` has packed."""
+    try:
+        found = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as cause:
+        raise corrupt("governed", "data", text) from cause
+    if not isinstance(found, dict):
+        raise corrupt("governed", "data", text)
+    return found
 
 
 def packed(data: object, of: str) -> str:

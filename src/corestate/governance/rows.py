@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from corestate.stores.checked import checking, corrupt
+
 if TYPE_CHECKING:
     from corestate.stores import Row, Rows
 
 __all__ = ["Kept", "all_kept", "commit", "committed", "kept", "lapse"]
 
+_kept = checking("budgets", "name amount_limit spent detections warned period period_number")
+_spent = checking("budgets", "amount_limit spent warned")
+_amount = checking("commitments", "amount")
+_FIRST_MONTH, _LAST_MONTH = 12, 9998 * 12
 PLACE = (1 << 32) - 1
 """The lower half of a reservation's handle: its place; the upper half is its generation there."""
 
@@ -33,6 +39,9 @@ class Kept(NamedTuple):
     def of(cls, row: Row) -> Kept:
         """From a row of the query."""
         name, limit, spent, detections, agent, warned, period, number = row
+        _kept((name, limit, spent, detections, warned, period, number))
+        if period == "month" and not _FIRST_MONTH <= number < _LAST_MONTH:
+            raise corrupt("budgets", "period_number", number)
         return cls(name, limit, spent, detections, bool(agent), bool(warned), period, number)
 
 
@@ -73,7 +82,7 @@ def commit(rows: Rows, region: str, reservation: int, name: str, amount: int) ->
         amount,
         name,
     )
-    return None if row is None else (row[0], row[1], bool(row[2]))
+    return None if row is None else (*_spent(row)[:2], bool(row[2]))
 
 
 def committed(rows: Rows, region: str, reservation: int) -> int | None:
@@ -84,7 +93,7 @@ def committed(rows: Rows, region: str, reservation: int) -> int | None:
         reservation & PLACE,
         reservation >> 32,
     )
-    return None if row is None else int(row[0])
+    return None if row is None else int(_amount(row)[0])
 
 
 def lapse(rows: Rows, region: str, reservation: int) -> int:

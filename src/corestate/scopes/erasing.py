@@ -10,6 +10,7 @@ from corestate._shown import typed
 from corestate.errors import CorestateError, InvalidError, StoreBusyError, WrongTypeError
 from corestate.scopes.limits import checked_key
 from corestate.scopes.rows import Write, scope_id
+from corestate.stores.checked import checking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Erased", "chosen", "erase"]
 
+_head = checking("entries", "key version change length")
+
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 10
 _HEADS = (
     "SELECT key, version, change, length(value) FROM entries WHERE scope = ?1 AND key >= ?2 UNION ALL "
-    "SELECT d.key, d.version, d.change, NULL FROM deleted d JOIN changes c ON c.sequence = d.change "
+    "SELECT d.key, d.version, d.change, -1 FROM deleted d JOIN changes c ON c.sequence = d.change "
     "WHERE d.scope = ?1 AND d.key >= ?2 AND c.operation <> 'erase'"
 )
 _FORGET = "UPDATE changes SET kept = 0, tag = NULL, value = NULL WHERE scope = ? AND value IS NOT NULL AND key = ?"
@@ -101,7 +104,7 @@ def _heads(rows: Rows, path: ScopePath, least: str, wanted: Callable[[str], bool
     number = scope_id(rows, path.to_bytes())
     if number is None:
         return []
-    return [head for head in rows.all(_HEADS, number, least) if wanted(head[0])]
+    return [head for head in map(_head, rows.all(_HEADS, number, least)) if wanted(head[0])]
 
 
 def _erase(
@@ -151,7 +154,7 @@ def _record(rows: Rows, number: Any, heads: list[Row], last: int) -> int:
     rows.many(_ADD, [(n, now, number, name, version, change) for n, name, version, change in marks])
     rows.many("DELETE FROM entries WHERE scope = ? AND key = ?", [(number, name) for _, name, _, _ in marks])
     rows.many(_PUT_DELETED, [(number, name, version, n) for n, name, version, _ in marks])
-    sizes = [head[3] for head in heads if head[3] is not None]
+    sizes = [head[3] for head in heads if head[3] >= 0]
     rows.run("UPDATE scopes SET keys = keys - ?, bytes = bytes - ? WHERE id = ?", len(sizes), sum(sizes), number)
     return last + len(heads)
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from corestate._shown import shown
 from corestate.errors import ClosedError, InvalidError
 from corestate.guard import Guard
-from corestate.scopes.encoding import decode
-from corestate.scopes.paths import ScopePath
+from corestate.scopes.rows import path_of, stored
+from corestate.stores.checked import checking
 from corestate.telling import STATE_CHANGED
 
 if TYPE_CHECKING:
@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from corestate.events import Events
+    from corestate.scopes.paths import ScopePath
     from corestate.scopes.space import Space
 
 __all__ = ["ChangeRow", "Feed", "Trigger"]
+
+_change = checking("changes", "sequence time_ns operation scopes.path key version tag value")
 
 _AT_ONCE = 500
 _LOOK_SECONDS = 1.0
@@ -89,9 +92,15 @@ class Feed:
                 )
             self._rows = [
                 ChangeRow(
-                    n, when, op, ScopePath.from_bytes(path), key, version, None if raw is None else decode(tag, raw)
+                    n,
+                    when,
+                    op,
+                    path_of(path),
+                    key,
+                    version,
+                    None if raw is None else stored("changes", "value", tag, raw),
                 )
-                for n, when, op, path, key, version, tag, raw in reversed(found)
+                for n, when, op, path, key, version, tag, raw in map(_change, reversed(found))
             ]
 
     def _next(self) -> ChangeRow | None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from corestate._shown import typed
 from corestate.errors import InvalidError, NotFoundError, WrongTypeError
-from corestate.scopes.encoding import decode, encode
+from corestate.scopes.encoding import encode
 from corestate.scopes.limits import checked_key
-from corestate.scopes.rows import HISTORY, VALUES_AT, Write, scope_id
+from corestate.scopes.rows import HISTORY, VALUES_AT, Write, scope_id, stored
 from corestate.scopes.space import Batch, KeyMissingError
 from corestate.scopes.typed import Typed
+from corestate.stores.checked import checking
 
 if TYPE_CHECKING:
     from corestate.scopes.paths import ScopePath
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from corestate.stores import Rows
 
 __all__ = ["Difference", "ScopeView", "Version", "at", "diff", "fork", "history", "retain", "revert"]
+
+_version = checking("changes", "version tag value operation time_ns sequence")
+_value = checking("entries", "key tag value")
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,15 @@ def history(space: Space, path: ScopePath, key: str) -> list[Version]:
             key,
         )
     return [
-        Version(version, None if value is None else decode(tag, value), value is None, operation, when, change)
-        for version, tag, value, operation, when, change in found
+        Version(
+            version,
+            None if value is None else stored("changes", "value", tag, value),
+            value is None,
+            operation,
+            when,
+            change,
+        )
+        for version, tag, value, operation, when, change in map(_version, found)
     ]
 
 
@@ -81,7 +92,9 @@ class ScopeView(Typed, Mapping[str, Any]):
             tag, packed = self._values[key]
         except KeyError:
             raise KeyMissingError.because(f"key {key!r:.80} of {self.path} as of change {self.change}") from None
-        return decode(tag, packed)  # each time anew: what a reader does to a list or dict is not in the view
+        return stored(
+            "changes", "value", tag, packed
+        )  # each time anew: what a reader does to a list or dict is not in the view
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -130,7 +143,7 @@ def _values(rows: Rows, path: ScopePath, change: int) -> dict[str, tuple[int, by
         scope_id(rows, path.to_bytes()),
         change,
     )
-    return {key: (tag, value) for key, tag, value in found}
+    return {key: (tag, value) for key, tag, value in map(_value, found)}
 
 
 def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:

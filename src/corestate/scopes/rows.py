@@ -7,8 +7,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from corestate.errors import CorestateError, StoreCorruptError
+from corestate.errors import CorestateError, CorruptError, InvalidError
+from corestate.scopes.encoding import decode
 from corestate.scopes.limits import LimitExceededError
+from corestate.scopes.paths import ScopePath
+from corestate.stores.checked import checking, corrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +28,12 @@ __all__ = [
     "Write",
     "apply",
     "apply_one",
+    "checked_current",
     "current",
+    "path_of",
     "scope_id",
     "sound",
+    "stored",
 ]
 
 
@@ -113,6 +119,10 @@ HISTORY = (
 )
 """Every kept version of the key ``?2`` of the scope ``?1``."""
 _BOUND = 1 << 62
+_entry = checking("entries", "version tag value expires_ns change time_ns")
+_deleted = checking("deleted", "key version change")
+_holds = checking("scopes", "keys bytes")
+_number = checking("scopes", "id")
 _AT_ONCE = 500
 """How many keys one query asks for."""
 
@@ -122,34 +132,63 @@ def scope_id(rows: Rows, path: bytes, *, make: bool = False) -> int | None:
     row = rows.one("SELECT id FROM scopes WHERE path = ?", path)
     if row is None and make:
         row = rows.one("INSERT INTO scopes (path) VALUES (?) RETURNING id", path)
-    return None if row is None else int(row[0])
+    return None if row is None else int(_number(row)[0])
 
 
-def sound(version: Any, tag: Any, value: Any, expires_ns: Any, change: Any = 1) -> None:
+def sound(version: Any, tag: Any, value: Any, expires_ns: Any, change: Any = 1, time_ns: Any = 0) -> None:
     """Refuse what no store has: whoever can write to its file may have put anything there.
 
     Raises:
         StoreCorruptError.
     """
-    try:
-        numbers = 0 < version < _BOUND and 0 <= tag < 1 << 16 and 0 <= expires_ns < 2 * _BOUND and 0 < change < _BOUND
-        if numbers and type(value) is bytes:
-            return
-    except TypeError:  # a text or bytes instead of a number
-        pass
-    raise StoreCorruptError.because("a value of the store", found="a version, time or type that no store has")
+    if (
+        type(version) is type(tag) is type(expires_ns) is type(change) is type(time_ns) is int
+        and type(value) is bytes
+        and 0 < version < _BOUND
+        and 0 <= tag < 1 << 16
+        and 0 <= expires_ns < 2 * _BOUND
+        and 0 <= time_ns < 2 * _BOUND
+        and 0 < change < _BOUND
+    ):
+        return
+    _entry((version, tag, value, expires_ns, change, time_ns))  # names the column
 
 
-def _current(row: Row) -> Current:
+def checked_current(row: Row) -> Current:
+    """A row of ``version, tag, value, expires_ns, time_ns, change``, checked."""
     found = Current._make(row)
-    sound(found.version, found.tag, found.value, found.expires_ns, found.change)
+    sound(found.version, found.tag, found.value, found.expires_ns, found.change, found.time_ns)
     return found
+
+
+def stored(table: str, column: str, tag: int, packed: bytes) -> Any:
+    """What a checked row has under a column.
+
+    Raises:
+        StoreCorruptError: bytes that ``encode`` never wrote.
+    """
+    try:
+        return decode(tag, packed)
+    except CorruptError as cause:
+        raise corrupt(table, column, cause.found) from cause
+
+
+def path_of(packed: Any) -> ScopePath:
+    """The path of a row of ``scopes``.
+
+    Raises:
+        StoreCorruptError: it is none.
+    """
+    try:
+        return ScopePath.from_bytes(packed)
+    except InvalidError as cause:
+        raise corrupt("scopes", "path", packed) from cause
 
 
 def current(rows: Rows, scope: int, key: str) -> Current | None:
     """What a key has now, expired or not."""
     row = rows.one(f"SELECT {_CURRENT} FROM entries WHERE scope = ? AND key = ?", scope, key)
-    return None if row is None else _current(row)
+    return None if row is None else checked_current(row)
 
 
 def alive(found: Current | None, now: int) -> Current | None:
@@ -170,9 +209,10 @@ class _Known:
     def look(self, rows: Rows, scope: int, keys: list[str]) -> None:
         """Ask for these keys, which are not known yet."""
         for key, *rest in _of_keys(rows, f"SELECT key, {_CURRENT} FROM entries", scope, keys):
-            self.current[key] = _current(tuple(rest))
+            self.current[key] = checked_current(tuple(rest))
         absent = [key for key in keys if key not in self.current]
-        for key, version, change in _of_keys(rows, "SELECT key, version, change FROM deleted", scope, absent):
+        for row in _of_keys(rows, "SELECT key, version, change FROM deleted", scope, absent):
+            key, version, change = _deleted(row)
             self.deleted[key] = (version, change)
 
 
@@ -196,7 +236,7 @@ def apply_one(
     row = rows.one(_ONE, scope, key)
     if row is None:  # not with an aggregate; it is said for the types
         return None
-    old = None if row[1] is None else _current(row[1:])
+    old = None if row[1] is None else checked_current(row[1:])
     write = decide(old)
     if write is None:
         return None
@@ -312,6 +352,7 @@ def _account(rows: Rows, scope: int, limits: Limits, keys: int, size: int) -> No
     )
     if row is None:
         return
+    _holds(row)
     if keys > 0 and row[0] > limits.keys:
         raise LimitExceededError.because("scope", expected=f"at most {limits.keys} keys", found=str(row[0]))
     if size > 0 and row[1] > limits.bytes:

@@ -15,9 +15,10 @@ from corestate.scopes import history as histories
 from corestate.scopes.encoding import decode, encode
 from corestate.scopes.hot import MISS
 from corestate.scopes.limits import Limits, checked_key
-from corestate.scopes.rows import ConflictError, Write, alive, current, scope_id
+from corestate.scopes.rows import ConflictError, Write, alive, current, scope_id, stored
 from corestate.scopes.space import Batch, KeyMissingError, add_to
 from corestate.scopes.typed import Typed
+from corestate.stores.checked import checking
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from corestate.scopes.space import Space
 
 __all__ = ["Entry", "Scope"]
+
+_entry = checking("entries", "key tag value version time_ns expires_ns")
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,8 @@ class Scope(Typed, MutableMapping[str, Any]):
                 now,
             )
         return [
-            Entry(key, decode(tag, value), version, when, expires)
-            for key, tag, value, version, when, expires in found
+            Entry(key, stored("entries", "value", tag, value), version, when, expires)
+            for key, tag, value, version, when, expires in map(_entry, found)
             if key.startswith(prefix)
         ]
 

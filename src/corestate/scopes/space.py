@@ -13,7 +13,8 @@ from corestate.scopes.encoding import decode, encode
 from corestate.scopes.hooks import Hooks
 from corestate.scopes.limits import LimitExceededError, Limits
 from corestate.scopes.paths import ScopePath
-from corestate.scopes.rows import ConflictError, Write, alive, apply, apply_one, scope_id, sound
+from corestate.scopes.rows import ConflictError, Write, alive, apply, apply_one, path_of, scope_id, sound, stored
+from corestate.stores.checked import checking
 from corestate.telling import STATE_CHANGED
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from corestate.telling import Teller
 
 __all__ = ["EPHEMERAL", "Batch", "KeyMissingError", "Space"]
+
+_expired_key = checking("entries", "scopes.path key")
 
 _log = logging.getLogger(__name__)
 EPHEMERAL = b"\xc1"
@@ -162,7 +165,7 @@ class Space:
             if filling:
                 with suppress(CorestateError):  # the value is known, hot or not
                     hot.publish(packed, version, tag, value, expires_ns)
-        return decode(tag, value)
+        return stored("entries", "value", tag, value)
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -259,7 +262,7 @@ class Space:
                 time.time_ns(),
                 EXPIRED_AT_ONCE,
             )
-        return [(ScopePath.from_bytes(path), key) for path, key in found]
+        return [(path_of(path), key) for path, key in map(_expired_key, found)]
 
 
 def _expire(key: str) -> Callable[[Current | None], Write | None]:

@@ -6,11 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from corestate.errors import StoreError
-from corestate.scopes.encoding import decode, encode
+from corestate.scopes.encoding import encode
 from corestate.scopes.limits import checked_key
-from corestate.scopes.rows import ConflictError, Current, Write, alive, current, scope_id
+from corestate.scopes.rows import ConflictError, Write, alive, checked_current, current, scope_id, stored
 from corestate.scopes.scope import Scope, expiry
 from corestate.scopes.space import Batch, KeyMissingError
+from corestate.stores.checked import checking
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from corestate.stores import Rows
 
 __all__ = ["Transaction", "TransactionScope"]
+
+_key = checking("entries", "key")
 
 _GONE = object()
 
@@ -68,7 +71,7 @@ class Transaction:
             scope.path.to_bytes(),
             key,
         )
-        found = alive(Current(*row) if row else None, time.time_ns())
+        found = alive(checked_current(row) if row else None, time.time_ns())
         version = found.version if found else 0
         if self._seen.setdefault((scope.path, key), version) != version:
             raise ConflictError.because(
@@ -76,7 +79,7 @@ class Transaction:
             )
         if found is None:
             raise KeyMissingError.because(f"key {key!r:.80} of {scope.path}")
-        return decode(found.tag, found.value)
+        return stored("entries", "value", found.tag, found.value)
 
     def names(self, scope: Scope, prefix: str) -> list[str]:
         """The keys of a scope that start with ``prefix``, as this transaction leaves them."""
@@ -91,7 +94,7 @@ class Transaction:
                 time.time_ns(),
             )
         self._ranges.setdefault(scope.path, int(last[0] or 0) if last else 0)
-        keys = {key for (key,) in found if key.startswith(prefix)}
+        keys = {key for (key,) in map(_key, found) if key.startswith(prefix)}
         for (path, key), (_, value, _) in self._written.items():
             if path == scope.path and key.startswith(prefix):
                 keys.discard(key) if value is _GONE else keys.add(key)

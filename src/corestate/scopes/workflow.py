@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from corestate.scopes.encoding import decode
 from corestate.scopes.erasing import Erased
-from corestate.scopes.paths import ScopePath
-from corestate.scopes.rows import CHANGES_OF
+from corestate.scopes.rows import CHANGES_OF, path_of, stored
 from corestate.scopes.scope import Scope
+from corestate.stores.checked import checking
 
 if TYPE_CHECKING:
     from corestate.scopes.limits import Limits
+    from corestate.scopes.paths import ScopePath
     from corestate.scopes.space import Space
 
 __all__ = ["Moment", "Workflow"]
+
+_change = checking("changes", "sequence time_ns operation key version tag value")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Workflow(Scope):
     def steps(self) -> list[str]:
         """The names of the steps that have ever been written to, in order."""
         with self._space.store.read() as rows:
-            found = [ScopePath.from_bytes(path) for (path,) in rows.all("SELECT path FROM scopes")]
+            found = [path_of(path) for (path,) in rows.all("SELECT path FROM scopes")]
         return sorted(path.name for path in found if path.parts[:-1] == self.path.parts)
 
     def erase(self, key: str | None = None, *, prefix: str | None = None) -> Erased:
@@ -62,7 +64,7 @@ class Workflow(Scope):
         only. O(changes of the workflow + events + audit rows).
         """
         with self._space.store.read() as rows:
-            scopes = {number: ScopePath.from_bytes(path) for number, path in rows.all("SELECT id, path FROM scopes")}
+            scopes = {number: path_of(path) for number, path in rows.all("SELECT id, path FROM scopes")}
             mine = {n: path for n, path in scopes.items() if path.parts[:1] == self.path.parts}
             moments = [
                 Moment(
@@ -74,11 +76,11 @@ class Workflow(Scope):
                         "key": key,
                         "version": version,
                         "change": sequence,
-                        "value": None if raw is None else decode(tag, raw),
+                        "value": None if raw is None else stored("changes", "value", tag, raw),
                     },
                 )
                 for scope in mine
-                for sequence, when, operation, key, version, tag, raw in rows.all(CHANGES_OF, scope)
+                for sequence, when, operation, key, version, tag, raw in map(_change, rows.all(CHANGES_OF, scope))
             ]
         moments.extend(self._events())
         for source in self._space.timelines:

@@ -113,8 +113,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
 
 
-def error(path: str, cause: sqlite3.Error) -> CorestateError:
-    """The error that stands for one of SQLite's."""
+def error(path: str, cause: sqlite3.Error | OverflowError) -> CorestateError:
+    """The error that stands for one of SQLite's, or for a number it has no room for."""
     name = getattr(cause, "sqlite_errorname", "")
     words = str(cause)
     what = f"store {path}"
@@ -175,7 +175,7 @@ class Connection(Rows):
                 if self.forks != process.forks:
                     self.refuse_child()
                 found: Row | None = self._execute(sql, parameters).fetchone()
-        except sqlite3.Error as cause:
+        except (sqlite3.Error, OverflowError) as cause:
             raise error(self._path, cause) from cause
         return found
 
@@ -186,7 +186,7 @@ class Connection(Rows):
                 if self.forks != process.forks:
                     self.refuse_child()
                 return self._execute(sql, parameters).fetchall()
-        except sqlite3.Error as cause:
+        except (sqlite3.Error, OverflowError) as cause:
             raise error(self._path, cause) from cause
 
     def run(self, sql: str, *parameters: object) -> int:
@@ -196,7 +196,7 @@ class Connection(Rows):
                 if self.forks != process.forks:
                     self.refuse_child()
                 return self._execute(sql, parameters).rowcount
-        except sqlite3.Error as cause:
+        except (sqlite3.Error, OverflowError) as cause:
             raise error(self._path, cause) from cause
 
     def many(self, sql: str, rows: Iterable[Row]) -> None:
@@ -206,7 +206,7 @@ class Connection(Rows):
                 if self.forks != process.forks:
                     self.refuse_child()
                 self.raw.executemany(sql, rows)
-        except sqlite3.Error as cause:
+        except (sqlite3.Error, OverflowError) as cause:
             raise error(self._path, cause) from cause
 
     @property

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from corestate._shown import shown, typed
 from corestate.errors import InvalidError, RangeError, ReadOnlyError, StaleError, WaitTimeoutError, WrongTypeError
-from corestate.scopes.encoding import decode, encode
+from corestate.scopes.encoding import encode
 from corestate.scopes.limits import LimitExceededError
+from corestate.scopes.rows import stored
 from corestate.scopes.workflow import Moment
+from corestate.stores.checked import checking, corrupt
 from corestate.tasks.task import LeaseLostError, Task, TaskNotFoundError, TaskStateError, TaskStatus
 from corestate.telling import TASK_CHANGED, as_text
 
@@ -41,6 +43,18 @@ _COLUMNS = (
     "result_tag, result, error, pushed_ns, changed_ns"
 )
 _ENDED = "('done', 'dead')"
+_checked = checking("tasks", _COLUMNS.replace(",", ""))
+_attempts = checking("tasks", "id attempts max_attempts")
+_due = checking("tasks", "due_ns")
+_open = checking("tasks", "open_children")
+_token = checking("leases", "token")
+_moment = checking("tasks", "id type status attempts error pushed_ns changed_ns")
+
+
+def _tag(found: int | None) -> int:
+    if found is None:
+        raise corrupt("tasks", "result_tag", found)
+    return found
 
 
 class Tasks:
@@ -187,7 +201,7 @@ class Tasks:
             row = store.one(
                 "SELECT min(due_ns) FROM tasks WHERE status = 'leased' OR (status = 'ready' AND due_ns > ?)", now
             )
-            return None, row[0] if row else None
+            return None, _due(row)[0] if row and row[0] is not None else None
         ended: list[Task] = []
         with self._writing() as rows:
             now = time.time_ns()
@@ -198,7 +212,7 @@ class Tasks:
                 row = rows.one(
                     "UPDATE tasks SET status = 'leased', worker = ?, token = ?, due_ns = ?, attempts = attempts + 1, "
                     f"changed_ns = ? WHERE id = ? RETURNING {_COLUMNS}",
-                    worker, token[0] if token else 0, now + span, now, row[0],
+                    worker, _token(token)[0] if token else 0, now + span, now, row[0],
                 )  # fmt: skip
             popped = self._task(row) if row else None  # what cannot be read is not leased
         for task in ended:
@@ -215,7 +229,7 @@ class Tasks:
         """Tasks whose worker let the lease run out are ready again, or dead when that was their last attempt."""
         overdue = rows.all("SELECT id, attempts, max_attempts FROM tasks WHERE status = 'leased' AND due_ns <= ?", now)
         ended = []
-        for number, attempts, most in overdue:
+        for number, attempts, most in map(_attempts, overdue):
             dead = attempts >= most
             row = rows.one(
                 "UPDATE tasks SET status = ?, worker = NULL, due_ns = 0, error = 'the lease ran out', changed_ns = ? "
@@ -263,7 +277,7 @@ class Tasks:
     @staticmethod
     def _no_open_children(rows: Rows, task: Task) -> None:
         row = rows.one("SELECT open_children FROM tasks WHERE id = ?", task.id)
-        if row and row[0]:
+        if row and _open(row)[0]:
             raise TaskStateError.because(
                 f"task {task.id}", expected="no open children", found=str(row[0]), advice="suspend() it until they end"
             )
@@ -330,11 +344,13 @@ class Tasks:
     def _task(self, row: Row | None) -> Task:
         if row is None:
             raise TaskNotFoundError.because("task")
-        number, kind, tag, data, parent, depth, priority, workflow, status, *rest = row
+        number, kind, tag, data, parent, depth, priority, workflow, status, *rest = _checked(row)
         attempts, most, worker, token, due_ns, result_tag, result, error, pushed_ns, changed_ns = rest
+        given = stored("tasks", "data", tag, data)
+        made = None if result is None else stored("tasks", "result", _tag(result_tag), result)
         return Task(
-            number, kind, decode(tag, data), parent, depth, priority, workflow, TaskStatus(status), attempts, most,
-            worker, token, due_ns, None if result is None else decode(result_tag, result), error, pushed_ns,
+            number, kind, given, parent, depth, priority, workflow, TaskStatus(status), attempts, most,
+            worker, token, due_ns, made, error, pushed_ns,
             changed_ns, self,
         )  # fmt: skip
 
@@ -426,7 +442,7 @@ class Tasks:
                 workflow,
             )
         moments = []
-        for number, kind, status, attempts, error, pushed_ns, changed_ns in found:
+        for number, kind, status, attempts, error, pushed_ns, changed_ns in map(_moment, found):
             where, details = f"task:{number}", {"type": kind, "attempts": attempts, "error": error}
             moments.append(Moment(pushed_ns, "task", "pushed", where, {"type": kind}))
             if changed_ns > pushed_ns:
