@@ -204,7 +204,7 @@ def test_field_x2_two_users_at_once_in_a_sticky_directory(shared):
 # -- files that others have moved in ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["store.db", "store.db-wal", "store.db-shm"])
+@pytest.mark.parametrize("name", ["store.db", "store.db-wal", "store.db-shm", "lock"])
 @pytest.mark.parametrize("victim", [ANN, 0])
 def test_field_x2_a_private_file_that_was_moved_in_keeps_its_mode_and_bytes(shared, name, victim):
     """ANN's own, which BEN cannot read, but rename into the directory before it was sticky."""

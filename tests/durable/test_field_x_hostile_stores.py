@@ -61,6 +61,21 @@ HOSTILE = {
 }
 
 
+def test_field_x9_a_store_of_another_encoding_is_refused(region):
+    database = region.parent / "a.state.d" / "store.db"
+    hand = sqlite3.connect(database)
+    dump = list(hand.iterdump())
+    hand.close()
+    database.unlink()
+    hand = sqlite3.connect(database, isolation_level=None)
+    hand.execute("PRAGMA encoding = 'UTF-16'")
+    hand.executescript("\n".join(dump))
+    hand.execute("PRAGMA application_id = 0x636F7265")
+    hand.close()
+    with corestate.attach(region) as state, pytest.raises(corestate.StoreCorruptError, match="UTF-16"):
+        state.scope("user", "u")["a"]
+
+
 @pytest.mark.parametrize("mode", ["rw", "r"])
 @pytest.mark.parametrize("how", HOSTILE)
 def test_field_x9_a_hostile_store_is_refused(region, how, mode):

@@ -340,6 +340,9 @@ def _read(raw: sqlite3.Connection, what: str) -> tuple[Looked | None, str]:
     try:
         tables.refuse_foreign(what, raw.execute("PRAGMA application_id").fetchone()[0])
         mode = str(raw.execute("PRAGMA journal_mode").fetchone()[0])
+        encoding = raw.execute("PRAGMA encoding").fetchone()[0]
+        if encoding != "UTF-8":  # its audit rows would have other bytes than were sealed
+            raise StoreCorruptError.because(what, found=f"texts in {encoding}")
         if not tables.check_tables(what, raw.execute(tables.MASTER), lambda: raw.execute(tables.META)):
             return None, mode
         ident = tables.check_meta(what, raw.execute(tables.META))

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from corestate._attachment import hold, let_go, no_fork
 from corestate._shown import named
-from corestate.errors import StoreBusyError, StoreInUseError
+from corestate.errors import StoreBusyError, StoreInUseError, UntrustedFileError
 from corestate.stores.directory import LOCK
 
 if sys.platform not in ("win32", "emscripten"):
@@ -77,6 +77,7 @@ class SessionLock:
         """Whether ``join`` began it."""
         self.descriptor = -1
         self._process = os.getpid()
+        self._shared = directory.is_shared(inside)
         _locks.add(self)
         self._open(inside)
 
@@ -157,6 +158,7 @@ class SessionLock:
             StoreInUseError: those who have it open are of another region.
         """
         if _LOCKS and self._lock(fcntl.F_WRLCK, _BYTE["session"]):
+            self._insist_on_ours()
             self.session = _token(instance)
             self.begun = True
             self._write(instance, address)
@@ -188,6 +190,19 @@ class SessionLock:
             return True
         found = fcntl.fcntl(self.descriptor, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, _BYTE["session"]))
         return bool(struct.unpack_from("h", found)[0] != fcntl.F_UNLCK)
+
+    def _insist_on_ours(self) -> None:
+        """Where others may write in the directory, they may have moved any file here: it is not written over."""
+        if not self._shared:
+            return
+        head = os.pread(self.descriptor, len(_HEAD), 0)
+        if head and head != _HEAD.encode():
+            raise UntrustedFileError.because(
+                f"{LOCK} of {self.what}",
+                expected="a store's lock file",
+                found="another one",
+                advice="move it to where it belongs",
+            )
 
     def _read(self) -> dict[str, str]:
         os.lseek(self.descriptor, 0, os.SEEK_SET)
