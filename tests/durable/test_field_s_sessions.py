@@ -465,3 +465,17 @@ def test_field_s6_an_older_copy_put_in_the_regions_place_is_another_region(tmp_p
             other.scope("global")["k"]
     with corestate.attach(path) as other:
         assert other.scope("global")["k"] == 2
+
+
+@pytest.mark.parametrize("name", ["lock", "store.db-shm"])
+def test_field_s6_what_others_know_the_store_by_is_missed_when_it_is_removed(tmp_path, name):
+    """Else another region, or another SQLite, would begin beside this one."""
+    import time
+
+    with corestate.open(tmp_path / "x.state") as state:
+        state.scope("global")["k"] = 1
+        (tmp_path / "x.state.d" / name).unlink()
+        with pytest.raises(corestate.StoreGoneError):
+            for _ in range(2000):
+                state.scope("global")["k"] = 2
+                time.sleep(0.001)

@@ -80,6 +80,8 @@ class SessionLock:
         self._shared = directory.is_shared(inside)
         _locks.add(self)
         self._open(inside)
+        status = os.fstat(self.descriptor)
+        self.identity = (status.st_dev, status.st_ino)
 
     def _open(self, inside: Place) -> None:
         deadline = time.monotonic() + _SETTLE_SECONDS

@@ -45,7 +45,7 @@ from corestate.stores.connection import (
     process,
     stores,
 )
-from corestate.stores.directory import DATABASE, SHM, StoreDirectory
+from corestate.stores.directory import DATABASE, LOCK, SHM, StoreDirectory
 from corestate.stores.seen import Seen
 from corestate.stores.session import SessionLock
 from corestate.stores.transaction import READ, WRITE, Transaction
@@ -70,6 +70,8 @@ _SHARE = 4
 too, and a log that has filled the disk can be neither moved nor cut."""
 LOOK_NS = 1_000_000
 """How often it is looked at whether the file that is open is still the one its name leads to."""
+_LOOKS = 8
+"""In how many of these looks it is also looked at what stands beside the file."""
 CLOSING_SECONDS = 1.0
 """How long a close waits for other processes that open or close, and for a commit of this one."""
 _clock = time.monotonic_ns
@@ -129,7 +131,7 @@ class SQLiteStore(Store):
         self._pages = CHECKPOINT_PAGES
         self._seen: Seen | None = None
         """Where others may exchange the directory: what SQLite opens by name is compared with what lies in it."""
-        self._look_at = 0
+        self._look_at = self._looks = 0
         self._closed = False
         self.gone = False
         """Whether the file that is open was found not to be the one its name leads to."""
@@ -165,9 +167,28 @@ class SQLiteStore(Store):
             else:
                 if (status.st_dev, status.st_ino) != self._identity:
                     self.gone, found = True, "another file, put in its place while it was open"
+                self._looks += 1
+                if not self.gone and self._looks % _LOOKS == 0 and not self._has_company():
+                    self.gone, found = True, f"that {LOCK} or {SHM} was removed, by which others know that it is open"
         if self.gone:
             raise StoreGoneError.because(f"store {self.path}", found=found)
         self._look_at = now + LOOK_NS
+
+    def _has_company(self) -> bool:
+        """Whether the lock file and SQLite's shared index are still those that are open."""
+        lock = self._lock_file
+        if lock is None or self.directory is None or not self._files:
+            return True
+        try:
+            for name, opened in ((LOCK, lock.identity), (SHM, self._files[1])):
+                status = os.stat(os.path.join(self.directory.path, name))  # noqa: PTH116, PTH118
+                if (status.st_dev, status.st_ino) != opened:
+                    return False
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            pass  # it cannot be asked
+        return True
 
     # -- opening -------------------------------------------------------------------------------
 
