@@ -14,7 +14,15 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from corestate._shown import named, typed
 from corestate._whole_files import replacing
-from corestate.errors import CorestateError, InvalidError, NotANumberError, StorageError, TooBigError, WrongTypeError
+from corestate.errors import (
+    CorestateError,
+    InvalidError,
+    NotANumberError,
+    StorageError,
+    StoreCorruptError,
+    TooBigError,
+    WrongTypeError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -247,10 +255,17 @@ def rows_of(store: Store, wanted: Filter, after: int = 0) -> Iterator[AuditRow]:
     while True:
         with store.read() as rows:
             found = rows.all(wanted.sql, after, *wanted.parameters, _AT_ONCE)
+        if any(not isinstance(row[0], int) or row[0] <= last for last, row in _with_last(after, found)):
+            raise StoreCorruptError.because("audit trail", found="rows that are not in order")
         yield from map(made, found)
         if len(found) < _AT_ONCE:
             return
         after = found[-1][0]
+
+
+def _with_last(after: int, found: list[Any]) -> Iterator[tuple[int, Any]]:
+    """Each row with the sequence of the one before it."""
+    return zip((after, *(row[0] for row in found)), found, strict=False)
 
 
 def export(found: Iterable[AuditRow], out: IO[str], form: str) -> int:

@@ -66,7 +66,7 @@ def _pruned(rows: Rows) -> tuple[Anchor, int]:
     try:
         details = json.loads(row[1])
         return Anchor(int(details["through"]), bytes.fromhex(details["hash"])), int(row[0])
-    except (ValueError, TypeError, KeyError, UnicodeDecodeError, OverflowError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError):
         raise broken(row[0], "an AUDIT_PRUNED row that says nothing of the kind") from None
 
 

@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from corestate import _trusted
@@ -25,7 +26,7 @@ from corestate.stores import tables
 from corestate.stores.base import Row, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = [
     "STEPS",
@@ -43,6 +44,10 @@ __all__ = [
 ]
 
 STEPS = 1_000_000
+_FREE_STEPS = 20
+"""In ``STEPS``: what any statement may take."""
+_STEPS_A_BYTE = 50
+"""What it may take besides, of the file: twenty times what the longest query of a full store needs."""
 """Instructions of SQLite's machine between two looks at whether a query is to end: some 20 ms."""
 _MOST_LOOKS = 200
 """Looks until the reading of a schema is given up: a store's takes some hundred instructions."""
@@ -150,11 +155,33 @@ def _full(path: str) -> bool:
     return False
 
 
+def _bounded(of: weakref.ref[Connection], ended: Callable[[], bool]) -> Callable[[], bool]:
+    """Asked by SQLite every ``STEPS``: whether a statement is to end. Python's signals come through meanwhile, too."""
+
+    def asked() -> bool:
+        connection = of()
+        if connection is None:
+            return False
+        connection.steps += 1
+        return ended() or connection.overran
+
+    return asked
+
+
 class Connection(Rows):
     """One thread's connection."""
 
-    def __init__(self, path: str, raw: sqlite3.Connection, files: tuple[tuple[int, int], ...] = ()) -> None:
+    def __init__(
+        self,
+        path: str,
+        raw: sqlite3.Connection,
+        files: tuple[tuple[int, int], ...] = (),
+        ended: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.raw = raw
+        self.steps = 0
+        """Of the statement that runs, in ``STEPS``."""
+        self._most = 0
         self.forks = process.forks
         self._files = files
         _used.update(files)
@@ -167,6 +194,27 @@ class Connection(Rows):
         self._path = path
         self._execute = raw.execute
         _connections.add(self)
+        raw.set_progress_handler(_bounded(weakref.ref(self), ended), STEPS)
+
+    @property
+    def overran(self) -> bool:
+        """Whether the statement that runs has taken more steps than a file of this size can have rows for."""
+        if self.steps < _FREE_STEPS or self._path == ":memory:":
+            return False
+        if not self._most:
+            files = [Path(f"{self._path}{end}") for end in ("", "-wal")]
+            sizes = [file.stat().st_size for file in files if file.exists()]
+            self._most = _FREE_STEPS + sum(sizes) * _STEPS_A_BYTE // STEPS
+        return self.steps > self._most
+
+    def _failed(self, cause: sqlite3.Error | OverflowError) -> CorestateError:
+        if str(cause) == "interrupted" and self.overran:
+            return StoreCorruptError.because(
+                f"store {self._path}",
+                found="a query without an end: tables that lead round in a circle",
+                advice="restore it from a backup",
+            )
+        return error(self._path, cause)
 
     def one(self, sql: str, *parameters: object) -> Row | None:
         """See ``Rows.one``."""
@@ -174,9 +222,10 @@ class Connection(Rows):
             with self.in_use:
                 if self.forks != process.forks:
                     self.refuse_child()
+                self.steps = self._most = 0
                 found: Row | None = self._execute(sql, parameters).fetchone()
         except (sqlite3.Error, OverflowError) as cause:
-            raise error(self._path, cause) from cause
+            raise self._failed(cause) from cause
         return found
 
     def all(self, sql: str, *parameters: object) -> list[Row]:
@@ -185,9 +234,10 @@ class Connection(Rows):
             with self.in_use:
                 if self.forks != process.forks:
                     self.refuse_child()
+                self.steps = self._most = 0
                 return self._execute(sql, parameters).fetchall()
         except (sqlite3.Error, OverflowError) as cause:
-            raise error(self._path, cause) from cause
+            raise self._failed(cause) from cause
 
     def run(self, sql: str, *parameters: object) -> int:
         """See ``Rows.run``."""
@@ -195,9 +245,10 @@ class Connection(Rows):
             with self.in_use:
                 if self.forks != process.forks:
                     self.refuse_child()
+                self.steps = self._most = 0
                 return self._execute(sql, parameters).rowcount
         except (sqlite3.Error, OverflowError) as cause:
-            raise error(self._path, cause) from cause
+            raise self._failed(cause) from cause
 
     def many(self, sql: str, rows: Iterable[Row]) -> None:
         """See ``Rows.many``."""
@@ -205,9 +256,10 @@ class Connection(Rows):
             with self.in_use:
                 if self.forks != process.forks:
                     self.refuse_child()
+                self.steps = self._most = 0
                 self.raw.executemany(sql, rows)
         except (sqlite3.Error, OverflowError) as cause:
-            raise error(self._path, cause) from cause
+            raise self._failed(cause) from cause
 
     @property
     def inherited(self) -> bool:

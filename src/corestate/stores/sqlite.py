@@ -33,7 +33,6 @@ from corestate.guard import Guard
 from corestate.stores import tables
 from corestate.stores.base import Durability, Row, Rows, Store
 from corestate.stores.connection import (
-    STEPS,
     Connection,
     error,
     harden,
@@ -288,7 +287,6 @@ class SQLiteStore(Store):
             raw.execute(f"PRAGMA journal_size_limit = {self._pages * PAGE_BYTES}")
             if self._read_only:
                 raw.execute("PRAGMA query_only = ON")
-            raw.set_progress_handler(_ended_by(weakref.ref(self)), STEPS)
         except BaseException as cause:
             if raw is not None:
                 if self._seen is not None and before is not None:
@@ -297,7 +295,7 @@ class SQLiteStore(Store):
             if isinstance(cause, sqlite3.Error):
                 raise error(self.path, cause) from cause
             raise
-        connection = Connection(self.path, raw, self._files)
+        connection = Connection(self.path, raw, self._files, _ended_by(weakref.ref(self)))
         self._opened.append(connection)
         return connection
 
