@@ -5,11 +5,12 @@ directory that is held open. All steps go by that directory's descriptor, never 
 on a FIFO and never wake a device; what was opened is judged by its descriptor, not by its name.
 
 Who is trusted
-    A file that is written, and a link that is followed, must belong to this process's effective user, to root, to the
-    owner the caller named, or to the owner of the directory it lies in, who decides about everything in it. The last
-    counts only where nobody else can have put that directory there: each one above it is root's, ours or its owner's,
-    and nobody else may write to it, not even where a sticky bit stands. These are the kernel's rules of
-    ``fs.protected_regular`` and ``fs.protected_symlinks``, kept everywhere, and OpenSSH's of ``StrictModes``.
+    A link that is followed must be this process's effective user's, or root's: another's would lead to files of ours
+    that it may not touch. A file that is written must belong to one of these, to the owner the caller named, or to the
+    owner of the directory it lies in, who decides about everything in it. The last counts only where nobody else can
+    have put that directory there: each one above it is root's, ours or its owner's, and nobody else may write to it,
+    not even where a sticky bit stands. These are the kernel's rules of ``fs.protected_regular`` and
+    ``fs.protected_symlinks``, kept everywhere, and OpenSSH's of ``StrictModes``.
     A file that is only read may be anybody's: its content is not trusted in any case.
     A file that is written has one name: a second one is how another user's file is passed off as ours.
 
@@ -177,11 +178,11 @@ class Place:
         """Where the link at the name leads, read of the very link whose owner was judged."""
         if self.directory is None or not hasattr(os, "O_PATH"):
             if self.status is not None:
-                self._insist_on_owner(self.status, "a link")
+                self._insist_on_own_link(self.status)
             return os.readlink(self._name(self.name), dir_fd=self.directory)
         link = os.open(self.name, os.O_PATH | os.O_NOFOLLOW | CLOEXEC, dir_fd=self.directory)
         try:
-            self._insist_on_owner(os.fstat(link), "a link")
+            self._insist_on_own_link(os.fstat(link))
             return os.readlink("", dir_fd=link)
         finally:
             os.close(link)
@@ -256,6 +257,12 @@ class Place:
     def _insist_on_owner(self, status: os.stat_result, kind: str) -> None:
         if HAS_OWNERS and status.st_uid not in self._own and status.st_uid not in self.trusted:
             raise untrusted(self.what, status.st_uid, self.trusted, kind)
+
+    def _insist_on_own_link(self, status: os.stat_result) -> None:
+        """Follow only links of this user's or root's: another's would lead to files of ours that it may not touch."""
+        own = frozenset((os.geteuid(), 0)) if HAS_OWNERS else frozenset()
+        if HAS_OWNERS and status.st_uid not in own:
+            raise untrusted(self.what, status.st_uid, own, "a link")
 
     def _insist_on_regular(self, status: os.stat_result) -> None:
         kind = stat.S_IFMT(status.st_mode)

@@ -335,3 +335,19 @@ def test_field_x3_a_default_access_list_of_the_directory_lets_nobody_in(tmp_path
             return [path.name for path in sorted(directory.rglob("*")) if os.access(path, os.R_OK, effective_ids=True)]
 
         assert users.as_user(users.OTHER, read) == []
+
+
+def test_field_x5_a_link_of_the_directorys_owner_leads_nowhere():
+    """Root opens what lies in a user's own directory; the user's link there leads to a private region of root's."""
+    with (
+        users.shared_directory(0o755, owner=users.OTHER, within="/opt") as directory,
+        users.shared_directory(0o700) as home,
+    ):
+        corestate.create(home / "secret.state").close()
+        users.as_user(users.OTHER, lambda: (directory / "x.state").symlink_to(home / "secret.state"))
+        users.as_user(users.OTHER, lambda: (directory / "new.snap").symlink_to(home / "made"))
+        with corestate.open("heap:") as state:
+            assert users.refusal(lambda: state.snapshot(directory / "new.snap")) == "UntrustedFileError"
+        ways = [corestate.open, corestate.attach, corestate.unlink, lambda path: corestate.attach(path, mode="r")]
+        assert [users.refusal(lambda way=way: way(directory / "x.state")) for way in ways] == ["UntrustedFileError"] * 4
+        assert [path.name for path in home.iterdir()] == ["secret.state"]

@@ -100,7 +100,9 @@ def _write(path: Path, raw: bytes, mode: int) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(raw)
                 file.flush()
-                give(place, descriptor, mode)
+                above = place.directory_status
+                if above is None or above.st_uid in place.trusted:  # else they stay this user's alone
+                    give(place, descriptor, mode)
                 os.fsync(descriptor)
             place.sync()
         except BaseException:

@@ -133,8 +133,8 @@ class StoreDirectory:
         if not os.access(self.path, os.W_OK | os.X_OK, effective_ids=effective):
             return False
         if _HAS_OWNERS:
-            status = os.stat(self.path)  # noqa: PTH116
-            if status.st_uid != os.geteuid() or status.st_mode & _OTHERS:
+            status = os.lstat(self.path)  # a link's owner is not the owner of where it leads
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & _OTHERS:
                 return False
         return all(
             os.access(path, os.W_OK, effective_ids=effective)

@@ -256,6 +256,9 @@ class SQLiteStore(Store):
             self.check_open()
             if not self._opened and not self._memory:  # a child of fork begins anew
                 return self._first(create=False)
+            if self.directory is not None:
+                with self.directory.entered(make=False) as inside:  # what has come there since the first connection
+                    self.directory.files(inside)
             return self._connected()
 
     def _connected(self, *, look: bool = False, create: bool = False, convert: bool = False) -> Connection:
