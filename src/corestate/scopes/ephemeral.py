@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from corestate._binding import error
 from corestate._shown import shown
-from corestate.errors import UnsupportedError, WrongTypeError
+from corestate.errors import CorruptError, UnsupportedError, WrongTypeError
 from corestate.scopes.encoding import decode, encode
 from corestate.scopes.erasing import Erased, chosen
 from corestate.scopes.hot import MISS
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from corestate.scopes.space import Space
 
 __all__ = ["EphemeralScope"]
+
+
+_MOST_VERSIONS = 1 << 62
 
 
 class EphemeralScope(Typed, MutableMapping[str, Any]):
@@ -88,6 +91,13 @@ class EphemeralScope(Typed, MutableMapping[str, Any]):
             return self._put(key, packed, (now[0] if now else 0) + 1, tag, raw, expires_ns)
 
     def _put(self, key: str, packed: bytes, version: int, tag: int, raw: bytes, expires_ns: int) -> int:
+        if version > _MOST_VERSIONS:
+            raise CorruptError.because(
+                f"key {key!r:.80} of {self.path}",
+                expected="a version that a value can have come to",
+                found="one that only a peer's scribbling makes",
+                advice="delete the key",
+            )
         code = self._hot.publish(packed, version, tag, raw, expires_ns, pinned=True)
         if code < 0:
             raise error(
