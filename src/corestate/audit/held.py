@@ -126,6 +126,9 @@ def waiting(anchor: Path, store_id: bytes, chain: Chain) -> Iterator[Waiting]:
 
 
 def _read(place: Place, name: str, store_id: bytes, chain: Chain) -> Waiting | None:
+    status = place.status_of(name)
+    if status is not None and status.st_nlink > 1:
+        return None  # nothing of ours has two names; to wait whether one goes would hold every writer up
     try:
         descriptor = place.open(os.O_RDWR, name=name)
         with os.fdopen(descriptor, "rb") as file:
@@ -133,16 +136,16 @@ def _read(place: Place, name: str, store_id: bytes, chain: Chain) -> Waiting | N
     except FileNotFoundError:
         return None  # another has taken it up since it was listed
     except (OSError, CorestateError) as problem:
-        _log.warning("audit rows wait in %s, which cannot be read: %s", name, problem)
+        _log.warning("audit rows wait in %s, which cannot be read: %s", ascii(name), problem)
         return None
     magic, seal, content = raw[: len(MAGIC)], raw[len(MAGIC) :][:_SEAL_BYTES], raw[len(MAGIC) + _SEAL_BYTES :]
     if magic != MAGIC or len(raw) > _LARGEST or not chain.sealed(store_id + content, seal):
-        _log.warning("audit rows wait in %s, which is not whole, or sealed with another key", name)
+        _log.warning("audit rows wait in %s, which is not whole, or sealed with another key", ascii(name))
         return None
     try:
         rows = [_row(*row) for row in json.loads(content[TOKEN_BYTES:])]
     except Exception as problem:  # noqa: BLE001 - whatever is in it, or not enough memory: it is left as it is
-        _log.warning("audit rows wait in %s, which has others than were held back: %.200s", name, problem)
+        _log.warning("audit rows wait in %s, which has others than were held back: %.200s", ascii(name), problem)
         return None
     return Waiting(name, seal, rows, place)
 
