@@ -61,10 +61,15 @@ static bool is_pinned(const receiver *r)
     return r->pinned_ns && !r->down && cs_port_monotonic_ns() - r->last_ns < r->pinned_ns;
 }
 
-/*
- * A number that has been, or that is too far ahead. True when the sender counts anew: a board that was reset and has no
- * other way to say so.
- */
+/* A board that was reset and has no other way to say so: the same stream, and numbers that begin anew. */
+static void follow_anew(receiver *r, uint32_t number)
+{
+    r->status.restarts++;
+    r->was_reset = true;
+    start_numbers(r, number);
+}
+
+/* A number that has been, or that is too far ahead. True when the sender counts anew. */
 static bool begins_anew(receiver *r, uint32_t number)
 {
     ++*((int32_t)(number - r->next) > 0 ? &r->status.refused : &r->status.repeated);
@@ -72,9 +77,7 @@ static bool begins_anew(receiver *r, uint32_t number)
     r->last_old = number;
     if (r->old_in_a_row < TOO_MANY_FOR_CHANCE || is_pinned(r))
         return false;
-    r->status.restarts++;
-    r->was_reset = true;
-    start_numbers(r, number);
+    follow_anew(r, number);
     return true;
 }
 
@@ -87,6 +90,10 @@ static bool is_new(receiver *r, uint32_t number)
         return false;
     if (foreign)
         ahead = 0;
+    /* Numbers that had been, one after the other up to here, without a new one in between: a sender that counts anew has
+     * caught up while the source as it was could still have come back. */
+    else if (ahead == 0 && r->old_in_a_row >= TOO_MANY_FOR_CHANCE && r->last_old == number - 1)
+        follow_anew(r, number);
     if (ahead < 0) {
         r->status.lost--;
         r->status.reordered++;
@@ -101,6 +108,7 @@ static bool is_new(receiver *r, uint32_t number)
         mark(r, number - 1 - gap, false);
     mark(r, number, true);
     r->next = number + 1;
+    r->old_in_a_row = 0;
     return true;
 }
 

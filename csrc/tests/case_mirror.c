@@ -233,9 +233,10 @@ void case_mirror_restarts(void)
 
 /*
  * A board that was reset and has nothing that differs from start to start: the same stream, the same instance, numbers that
- * begin anew. Its new region is a new region all the same, also when it has come further than the old one had.
+ * begin anew. Its new region is a new region all the same, also when it has come further than the old one had, and when its
+ * numbers have caught up while the receiver still stayed with the source as it was.
  */
-void case_mirror_reset(void)
+static void reset_board(uint64_t pinned_ns)
 {
     static const cs_mirror_options options = {0};
     static cs_mirror_sender at_first;
@@ -243,6 +244,7 @@ void case_mirror_reset(void)
     cs_mirror_status status;
     uint64_t value;
     NEED(open_line(&options, 0, 7));
+    cs_mirror_pin(&receiver, pinned_ns);
     at_first = sender;
     header = *(struct header *)(void *)suite_block[0];
     start_work(19);
@@ -271,6 +273,12 @@ void case_mirror_reset(void)
     CHECK_EQUAL(line.provided, 2);
     CHECK_RESULT(cs_counter_get(&mirror, work.counter, &value), CS_OK);
     close_line();
+}
+
+void case_mirror_reset(void)
+{
+    reset_board(0);
+    reset_board(60000000000u);
 }
 
 /* Who is attached at the source is alive in its mirror as long as the line is; health says how old the line is. */
