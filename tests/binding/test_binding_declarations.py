@@ -12,7 +12,7 @@ import pytest
 import corestate
 from corestate import _binding, enums, errors
 from corestate._binding import HotEngine, check, error, ffi, lib
-from corestate._reserved import ROOM
+from corestate._reserved import COUNTERS, LOCKS, ROOM
 from corestate.config import CORE_FIELDS, RegionConfig
 
 ROOT = Path(__file__).parents[2]
@@ -230,3 +230,13 @@ def test_the_engine_has_the_cores_fields_under_their_names():
     core |= {_binding.text(lib.cs_engine_state_name(state)) for state in range(lib.CS_STATES)}
     assert {name for name in vars(HotEngine) if not name.startswith("_")} == core | {"add"}
     assert len(core) == 22 + 7
+
+
+def test_javascript_leaves_out_the_same_names():
+    source = (ROOT / "wasm/src/reserved.js").read_text()
+    mark = re.search(r'MARK = ("[^"]+")', source)[1]
+    lists = dict(re.findall(r"export const (\w+) = (\[.*\]);", source.replace("[MARK", f"[{mark}")))
+    assert {name: tuple(ast.literal_eval(words)) for name, words in lists.items()} == {
+        "COUNTERS": COUNTERS,
+        "LOCKS": LOCKS,
+    }

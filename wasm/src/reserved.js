@@ -10,7 +10,7 @@ import { constants as C } from "../generated/abi.js";
 const MARK = "corestate:names"; // the counter that says that there is room
 const MOST = 2 ** 24;
 
-export const COUNTERS = [MARK, "corestate:tasks", "corestate:store", "corestate:epoch", "corestate:least"];
+export const COUNTERS = [MARK, "corestate:tasks", "corestate:store", "corestate:epoch", "corestate:least", "corestate:audit"];
 export const LOCKS = ["corestate:store", "corestate:keyed"];
 /** @type {Readonly<Record<string, number>>} How much more a region has of what its config says. */
 const ROOM = { counters: COUNTERS.length, locks: LOCKS.length };
