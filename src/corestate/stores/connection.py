@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from corestate import _trusted
+from corestate._shown import named
 from corestate.errors import (
     ClosedError,
     CorestateError,
@@ -335,7 +336,7 @@ def insist_on_log(raw: sqlite3.Connection, path: str) -> None:
         raise StoreCorruptError.because(
             f"store {path}",
             expected="a database in write-ahead mode",
-            found=f"journal mode {mode!r:.20}",
+            found=f"journal mode {named(mode)}",
             advice=f"close every program that uses it, then, as its directory's owner: sqlite3 {path} "
             "'PRAGMA journal_mode = WAL'",
         )
