@@ -3,11 +3,13 @@
 import contextlib
 import sqlite3
 import struct
+import threading
 
 import pytest
 
 import corestate
 from corestate.stores import connection
+from corestate.stores.directory import StoreDirectory
 
 WIDTH, LEVELS = 140, 8
 LIMITED = ("tasks", "tail")
@@ -87,3 +89,33 @@ def test_field_x9_a_table_without_an_end_is_an_error(tmp_path, monkeypatch, name
         READERS[name](state)
     with corestate.attach(tmp_path / "a.state", mode="r") as state:
         assert state.durable.store.check()
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_field_x9_closing_ends_a_query(tmp_path, monkeypatch, copied):
+    """Whether the reader uses the store itself or, as who may not write there, a copy."""
+    with corestate.open(tmp_path / "a.state") as state:
+        for number in range(300):
+            state.tasks.push("work", {"n": number})
+        path = state.durable.path
+    _make_endless(path, "tasks")
+    asked = threading.Event()
+    monkeypatch.setattr(connection.Connection, "overran", property(lambda _: asked.set()))
+    if copied:
+        monkeypatch.setattr(StoreDirectory, "private", property(lambda _: False))
+    state = corestate.attach(tmp_path / "a.state", mode="r")
+    found = []
+
+    def read():
+        try:
+            state.tasks.counts()
+        except corestate.CorestateError as problem:
+            found.append(type(problem))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    assert asked.wait(60)
+    state.close()
+    reader.join(60)
+    assert not reader.is_alive()
+    assert found == [corestate.ClosedError]

@@ -33,6 +33,7 @@ __all__ = [
     "STEPS",
     "Connection",
     "Looked",
+    "ended_by",
     "error",
     "harden",
     "insist_on_log",
@@ -154,6 +155,23 @@ def _full(path: str) -> bool:
         found = os.statvfs(os.path.dirname(path))  # noqa: PTH120
         return found.f_bavail * found.f_bsize < 1 << 20
     return False
+
+
+class Closable(Protocol):
+    """What owns connections, and says when their queries are to end."""
+
+    _closed: bool
+
+
+def ended_by(owner: Closable) -> Callable[[], bool]:
+    """Whether a query is to end, since what it is of was closed; keeps nothing alive."""
+    of = weakref.ref(owner)
+
+    def ended() -> bool:
+        found = of()
+        return found is not None and found._closed  # noqa: SLF001 - as the protocol says
+
+    return ended
 
 
 def _bounded(of: weakref.ref[Connection], ended: Callable[[], bool]) -> Callable[[], bool]:

@@ -31,7 +31,7 @@ from corestate.errors import (
 from corestate.guard import Guard
 from corestate.stores import tables
 from corestate.stores.base import Durability, Row, Rows, Store
-from corestate.stores.connection import Connection, error, harden, looked
+from corestate.stores.connection import Connection, ended_by, error, harden, looked
 from corestate.stores.directory import DATABASE, JOURNAL, SHM, WAL
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class CopiedStore(Store):
                 raise error(self.path, cause) from cause
             raise
         self._found = found
-        return Connection(self.path, raw)
+        return Connection(self.path, raw, ended=ended_by(self))
 
     def _checked(self) -> None:
         found = self._found

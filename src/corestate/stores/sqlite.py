@@ -16,7 +16,6 @@ import os
 import sqlite3
 import threading
 import time
-import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -34,6 +33,7 @@ from corestate.stores import tables
 from corestate.stores.base import Durability, Row, Rows, Store
 from corestate.stores.connection import (
     Connection,
+    ended_by,
     error,
     harden,
     insist_on_log,
@@ -50,7 +50,6 @@ from corestate.stores.session import SessionLock
 from corestate.stores.transaction import READ, WRITE, Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from corestate._trusted import Place
@@ -298,7 +297,7 @@ class SQLiteStore(Store):
             if isinstance(cause, sqlite3.Error):
                 raise error(self.path, cause) from cause
             raise
-        connection = Connection(self.path, raw, self._files, _ended_by(weakref.ref(self)))
+        connection = Connection(self.path, raw, self._files, ended_by(self))
         self._opened.append(connection)
         return connection
 
@@ -496,13 +495,3 @@ def _pages_for(inside: Place) -> int:
         return CHECKPOINT_PAGES
     found = os.statvfs(inside.directory)
     return min(CHECKPOINT_PAGES, max(_LEAST_PAGES, found.f_bavail * found.f_frsize // (_SHARE * PAGE_BYTES)))
-
-
-def _ended_by(of: weakref.ref[SQLiteStore]) -> Callable[[], bool]:
-    """Asked by SQLite now and then: whether a query is to end, since its store was closed."""
-
-    def ended() -> bool:
-        store = of()
-        return store is not None and store._closed  # noqa: SLF001 - of one module
-
-    return ended
