@@ -211,7 +211,7 @@ def open(  # noqa: A001 - corestate.open reads as what it is
             memory for ``heap:``. It is opened on first use, and belongs to one region at a time.
         durability: what a commit survives: ``"full"``, ``"normal"`` or ``"batched"``; see ``Durability``.
         owner: a user (name or number) whose region may be written besides one's own, root's, and that of the
-            directory's owner. With mode ``"r"`` it may be anybody's.
+            directory's owner (where nobody else can have put that directory there). With mode ``"r"`` anybody's.
 
     Raises:
         AddressError, RegionNotFoundError, RegionPermissionError, UntrustedFileError (somebody else's, or reached by

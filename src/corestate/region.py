@@ -227,7 +227,7 @@ def open_region(
         mode: ``"rw"``, or ``"r"``: mapped read-only, takes no participant slot.
         config: sizes for a new region; an existing one must have the same. None: defaults, or what is there.
         owner: a user (name or number) whose region may be written besides one's own, root's, and that of the
-            directory's owner. With mode ``"r"`` it may be anybody's.
+            directory's owner (where nobody else can have put that directory there). With mode ``"r"`` anybody's.
 
     Raises:
         AddressError, RegionNotFoundError, RegionPermissionError, UntrustedFileError (somebody else's, or reached by
