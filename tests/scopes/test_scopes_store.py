@@ -55,15 +55,19 @@ def test_a_store_whose_region_is_gone_goes_on(path):
         assert [version.value for version in state.scope("global").history("a")] == [1]
 
 
+def _by_hand(file, script):
+    database = sqlite3.connect(file)
+    database.executescript(script)
+    database.close()  # which moves the log of writes into the file
+
+
 @pytest.mark.parametrize(
     ("spoil", "error"),
     [
         (lambda file: file.write_bytes(b"no database at all" * 100), corestate.StoreCorruptError),
-        (lambda file: sqlite3.connect(file).executescript("DROP TABLE meta").close(), corestate.StoreCorruptError),
+        (lambda file: _by_hand(file, "DROP TABLE meta"), corestate.StoreCorruptError),
         (
-            lambda file: (
-                sqlite3.connect(file).executescript("UPDATE meta SET value = 99 WHERE name = 'schema_version'").close()
-            ),
+            lambda file: _by_hand(file, "UPDATE meta SET value = 99 WHERE name = 'schema_version'"),
             corestate.StoreVersionError,
         ),
     ],
@@ -356,3 +360,9 @@ class TestStore:
             store.one("SELECT 1")
         with pytest.raises(corestate.ClosedError), store.write():
             pass
+
+
+def test_importing_the_package_does_not_import_sqlite(child):
+    """Who has no store, or no SQLite, pays nothing for it."""
+    done = child("import sys, corestate; print('sqlite3' in sys.modules, 'corestate.stores.sqlite' in sys.modules)")
+    assert done.finish()[0].split() == ["False", "False"]

@@ -10,7 +10,6 @@ from corestate.audit.anchor import START, Anchor
 from corestate.audit.chain import HASH_BYTES
 from corestate.audit.errors import AuditAnchorError, AuditBrokenError
 from corestate.audit.rows import DETAILS_BYTES, ID_BYTES, TYPE_BYTES, AuditEvent
-from corestate.stores.tables import expected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -201,6 +200,8 @@ def verify(rows: Rows, chain: Chain, verdict: Verdict, outside: Anchor | None = 
 
 def _check_table(rows: Rows) -> None:
     """Whether what keeps the rows is as it was made."""
+    from corestate.stores.tables import expected  # SQLite is not on every platform; a store that is open has it
+
     found = frozenset(
         rows.all("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE lower(tbl_name) IN (?, ?)", *_TABLES)
     )
